@@ -1,0 +1,59 @@
+"""Every error this package raises on purpose: one base, one child per stage, each carrying its data.
+
+`PolicyError` is the only error that any policy input can cause. A message is one clear line; the data it was built from
+stays on the exception, so that a caller can act on it without parsing text.
+"""
+
+from __future__ import annotations
+
+
+class TenantrankError(Exception):
+    """Base of all errors raised by this package."""
+
+
+class PolicyError(TenantrankError):
+    """A policy term was refused.
+
+    Attributes
+    ----------
+    path : where the fault is, as ``$`` followed by ``[index]`` and ``.key`` steps from the root of the term
+    reason : what is wrong there, in one line
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"policy refused at {path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[PolicyError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)
+
+
+class CatalogError(TenantrankError):
+    """A catalog, an overlay or a source of either cannot be used as given."""
+
+
+class HealthError(TenantrankError):
+    """A health record (live state) or a request record does not have the documented shape."""
+
+
+class RulebookError(TenantrankError):
+    """A rulebook is not valid, or names something that the catalog does not have."""
+
+
+class TenantError(TenantrankError):
+    """One tenant's state does not satisfy what the rulebook needs of it.
+
+    Attributes
+    ----------
+    field : the tenant field at fault, or ``None`` where the fault is not in one field
+    rule : id of the rule that needed it, or ``None`` where the field's own declaration was broken
+    """
+
+    def __init__(self, message: str, field: str | None = None, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.rule = rule
+
+    def __reduce__(self) -> tuple[type[TenantError], tuple[str, str | None, str | None]]:
+        return type(self), (str(self), self.field, self.rule)

@@ -237,7 +237,9 @@ def _declared(name: str, declared: Mapping[str, Any]) -> Field:
         return Field(name, "Bool", default)
     if sort == "Num" and isinstance(default, int | float) and not isinstance(default, bool) and default == default:
         return Field(name, "Num", float(default))
-    raise CatalogError(f"field {name!r}: sort must be 'Num' or 'Bool' with a default of that sort, got {dict(declared)!r}")
+    raise CatalogError(
+        f"field {name!r}: sort must be 'Num' or 'Bool' with a default of that sort, got {dict(declared)!r}"
+    )
 
 
 def _merged(known: Field, field: Field) -> Field:

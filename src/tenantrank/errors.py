@@ -34,7 +34,11 @@ class CatalogError(TenantrankError):
 
 
 class HealthError(TenantrankError):
-    """A health record (live state) or a request record does not have the documented shape."""
+    """A health record (the live state the catalog does not hold) does not have the documented shape."""
+
+
+class RequestError(TenantrankError):
+    """A request record, or a seed or k that goes with it, does not have the documented shape."""
 
 
 class RulebookError(TenantrankError):

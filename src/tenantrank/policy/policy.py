@@ -26,11 +26,13 @@ class Term:
     version : ``"sigma-pol/v1"`` or ``"sigma-pol/v2"``
     sort : ``Pred``, ``Scorer``, ``Selector``, ``Xform``, ``FailPlan``, ``Policy`` (v1 also ``Evidence``)
     root : the normal form as a tree of nodes
+    fields : the vocabulary it was admitted against
     """
 
     version: Version
     sort: str
     root: Node
+    fields: Fields
 
     @property
     def term(self) -> list[Any]:
@@ -115,7 +117,7 @@ def admit(source: Any, fields: Fields | Mapping[str, Any], version: str | None =
         for any source that is not such a policy, with the path to the fault; no source raises anything else
     """
     admitted = _admit(source, fields, version, "Policy")
-    return Policy(admitted.version, admitted.sort, admitted.root)
+    return Policy(admitted.version, admitted.sort, admitted.root, admitted.fields)
 
 
 def admit_term(
@@ -125,16 +127,17 @@ def admit_term(
     return _admit(source, fields, version, sort)
 
 
-def _admit(source: Any, fields: Fields | Mapping[str, Any], version: str | None, sort: str | None) -> Term:
+def _admit(source: Any, fields: Fields | Mapping[str, Any], given: str | None, sort: str | None) -> Term:
     vocabulary = _vocabulary(fields)
-    if version is not None and version not in VERSIONS:
-        raise PolicyError("$", f"unknown version {str(version)[:60]!r}, expected one of {', '.join(VERSIONS)}")
+    version = next((known for known in VERSIONS if known == given), None)
+    if given is not None and version is None:
+        raise PolicyError("$", f"unknown version {str(given)[:60]!r}, expected one of {', '.join(VERSIONS)}")
 
     def work() -> Term:
-        value = parse(source) if isinstance(source, str | bytes | bytearray) else source
-        chosen: Version = version or _version_of(value)  # type: ignore[assignment]
+        value = parse(source) if isinstance(source, str | bytes) else source
+        chosen = version or _version_of(value)
         found = admission.check(value, vocabulary, chosen, sort)
-        return Term(chosen, found, normalize(value, chosen))
+        return Term(chosen, found, normalize(value, chosen), vocabulary)
 
     try:
         return work()

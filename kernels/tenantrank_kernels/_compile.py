@@ -1,0 +1,72 @@
+"""The one place that imports Numba: how a kernel is compiled, and where its machine code is kept.
+
+Machine code is cached in a folder of our own whose name holds the digest of every kernel source and Numba's version, so
+that an upgrade or an edit in any kernel module can never meet stale code. Numba itself keys the files in it by CPU. The
+folder is ``$TENANTRANK_CACHE_DIR``, else ``$XDG_CACHE_HOME/tenantrank``, else ``~/.cache/tenantrank``; where none can be
+written, kernels are compiled in memory and one line is logged.
+
+No option here changes arithmetic: IEEE doubles, no ``fastmath``, no contraction, no parallel reduction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+JIT_DISABLED = bool(numba.config.DISABLE_JIT)
+"""Whether kernels run as plain Python (``NUMBA_DISABLE_JIT=1``)."""
+
+_log = logging.getLogger("tenantrank.kernels")
+
+
+def _cache_folder() -> str | None:
+    """Make the cache folder for this very set of kernel sources; give ``None`` where nothing can be written."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    root = os.environ.get("TENANTRANK_CACHE_DIR")
+    if root is None:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        root = os.path.join(base, "tenantrank")
+    folder = os.path.join(root, f"kernels-{digest.hexdigest()[:16]}")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        _log.warning("kernels are compiled in memory: no cache folder can be written (%s)", error)
+        return None
+
+
+_FOLDER = None if JIT_DISABLED else _cache_folder()
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function on its first call, or load its machine code from the cache folder.
+
+    The compiled function releases the interpreter lock while it runs. Its plain Python body stays reachable as
+    ``.py_func`` (absent where the JIT is disabled).
+    """
+    if _FOLDER is None:
+        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _FOLDER
+    try:
+        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def python_body(compiled: Callable[P, R]) -> Callable[P, R]:
+    """Give the plain Python body of a kernel, for tests that compare it with the compiled one."""
+    return getattr(compiled, "py_func", compiled)

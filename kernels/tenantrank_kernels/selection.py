@@ -1,0 +1,138 @@
+"""Selection: scored survivors to the order in which they are offered."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenantrank_kernels._compile import kernel
+
+_MODULUS = 2147483647
+_FACTOR = 16807
+_INSERTION_LIMIT = 48  # up to here, keeping the best k in a sorted list beats sorting all
+
+
+@kernel
+def before(score: float, other: float) -> bool:
+    """Say whether a score stands strictly before another: the greater first, NaN after every number."""
+    return score > other or (other != other and score == score)
+
+
+@kernel
+def best_first(
+    scores: NDArray[np.float64], count: int, wanted: int, order: NDArray[np.int32], spare: NDArray[np.int32]
+) -> int:
+    """Order survivors by score, greatest first, ties by catalog order, NaN last.
+
+    Parameters
+    ----------
+    scores : scores of the survivors in catalog order; the first ``count`` count
+    wanted : how many places are needed
+    order : (at least count,), overwritten: places in ``scores``, best first; spare : likewise, scratch
+
+    Returns
+    -------
+    how many places of ``order`` are filled, ``min(wanted, count)``
+
+    Notes
+    -----
+    Source: specification, section 5 (argmax). Stable, so ties need no second key.
+    """
+    if wanted < count and wanted <= _INSERTION_LIMIT:
+        filled = 0
+        for i in range(count):
+            score = scores[i]
+            if filled == wanted:
+                if filled == 0 or not before(score, scores[order[filled - 1]]):
+                    continue
+                filled -= 1
+            place = filled
+            while place > 0 and before(score, scores[order[place - 1]]):
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = i
+            filled += 1
+        return filled
+    for i in range(count):
+        order[i] = i
+    width = 1
+    while width < count:
+        for left in range(0, count, 2 * width):
+            middle = min(left + width, count)
+            right = min(left + 2 * width, count)
+            a, b = left, middle
+            for place in range(left, right):
+                if a < middle and (b >= right or not before(scores[order[b]], scores[order[a]])):
+                    spare[place] = order[a]
+                    a += 1
+                else:
+                    spare[place] = order[b]
+                    b += 1
+        for i in range(count):
+            order[i] = spare[i]
+        width *= 2
+    return min(wanted, count)
+
+
+@kernel
+def sampled(
+    order: NDArray[np.int32],
+    count: int,
+    wanted: int,
+    temperature: float,
+    seed: int,
+    weights: NDArray[np.float64],
+    spare: NDArray[np.int32],
+) -> int:
+    """Draw an order without replacement, favouring the front of the order given.
+
+    Parameters
+    ----------
+    order : the argmax order of all ``count`` survivors; its first places are overwritten by the drawn order
+    wanted : how many to draw
+    temperature : 0 keeps the order; a negative one counts as 0
+    seed : 0 … 2147483646, reduced already
+    weights : (at least count,), scratch; spare : (at least count,), scratch
+
+    Returns
+    -------
+    how many places are filled, ``min(wanted, count)``
+
+    Notes
+    -----
+    Weight of the i-th place is q^i by repeated multiplication, q = t/(t+1). Sums run over what remains, in order, anew at
+    each draw, so that every rounding is the language's. Source: specification, section 5 (sample, rng).
+    """
+    heat = max(temperature, 0.0)
+    ratio = heat / (heat + 1.0)
+    weight = 1.0
+    for i in range(count):
+        weights[i] = weight
+        spare[i] = order[i]
+        weight *= ratio
+    state = np.int64(seed)
+    if state <= 0:
+        state += _MODULUS - 1
+    for _ in range(4):
+        state = state * _FACTOR % _MODULUS
+    left = count
+    places = min(wanted, count)
+    for place in range(places):
+        state = state * _FACTOR % _MODULUS
+        total = 0.0
+        for i in range(left):
+            total += weights[i]
+        target = state / _MODULUS * total
+        chosen = left - 1
+        running = 0.0
+        for i in range(left):
+            running += weights[i]
+            if running >= target:
+                chosen = i
+                break
+        order[place] = spare[chosen]
+        for i in range(chosen, left - 1):
+            spare[i] = spare[i + 1]
+            weights[i] = weights[i + 1]
+        left -= 1
+    return places

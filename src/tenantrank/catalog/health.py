@@ -1,0 +1,86 @@
+"""Health: the live state that the catalog does not hold, checked once and then only read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from tenantrank.errors import HealthError
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+METRICS = ("price_in", "price_out", "ema_latency_ms", "ema_tok_s", "success_rate_ewma", "last_quality_eval")
+"""What may be observed of one provider serving one family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Live state.
+
+    Attributes
+    ----------
+    ema : by ``"<provider>|<family>"``, observed numbers by metric: prices in USD per 1M tokens, ``ema_latency_ms``,
+        ``ema_tok_s``, ``success_rate_ewma``, ``last_quality_eval``
+    breakers : by provider, whether its circuit breaker is open
+    disabled : by provider, any value: the entry itself disables
+    credits : by provider, USD
+    """
+
+    ema: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    breakers: Mapping[str, bool] = field(default_factory=dict)
+    disabled: Mapping[str, Any] = field(default_factory=dict)
+    credits: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any] | Health | None) -> Health:
+        """Check a state record; an absent part, or an empty list in its place, is empty.
+
+        Raises
+        ------
+        HealthError
+            naming the entry that is not of the documented shape; a part with an unknown name is refused, since a
+            misspelt ``breakers`` would otherwise close every breaker
+        """
+        if isinstance(state, Health):
+            return state
+        parts = _record(state, "health")
+        unknown = sorted(set(parts) - {"ema", "breakers", "disabled", "credits"}, key=str)
+        if unknown:
+            raise HealthError(f"health has no part {unknown[0]!r}; its parts are ema, breakers, disabled and credits")
+        ema = {}
+        for key, metrics in _record(parts.get("ema"), "health.ema").items():
+            at = f"health.ema[{key!r}]"
+            observed = _record(metrics, at)
+            ema[key] = {name: _number(observed[name], f"{at}.{name}") for name in METRICS if _given(observed, name)}
+        breakers = _record(parts.get("breakers"), "health.breakers")
+        for provider, is_open in breakers.items():
+            if not isinstance(is_open, bool):
+                raise HealthError(f"health.breakers[{provider!r}] must be true or false, got {is_open!r}")
+        credits = {
+            provider: _number(usd, f"health.credits[{provider!r}]")
+            for provider, usd in _record(parts.get("credits"), "health.credits").items()
+        }
+        return cls(ema, dict(breakers), dict(_record(parts.get("disabled"), "health.disabled")), credits)
+
+
+def _given(record: Mapping[str, Any], name: str) -> bool:
+    return record.get(name) is not None
+
+
+def _record(value: Any, at: str) -> Mapping[str, Any]:
+    if value is None or (isinstance(value, list) and not value):
+        return _EMPTY
+    if not isinstance(value, Mapping):
+        raise HealthError(f"{at} must be a record, got {type(value).__name__}")
+    for key in value:
+        if not isinstance(key, str):
+            raise HealthError(f"{at} has a key that is not a string: {key!r}")
+    return value
+
+
+def _number(value: Any, at: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise HealthError(f"{at} must be a number, got {value!r}")
+    return float(value) + 0.0

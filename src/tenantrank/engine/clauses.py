@@ -1,0 +1,92 @@
+"""What a filter checks of each offer, clause by clause, with the reason that each check gives when it fails.
+
+Source: the language's specification, section 4 (reasons). The conjunction at the root of a normal form is tried in
+normal-form order; `meets_req` is several checks in one clause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenantrank.engine.index import Bits
+from tenantrank.engine.lower import Program
+from tenantrank.engine.request import Request
+from tenantrank.engine.view import View
+from tenantrank.policy.normal_form import Node
+from tenantrank_kernels import condition_masks
+
+_FIXED_REASONS = {
+    "tier_eq": "tier",
+    "family_eq": "model_family",
+    "provider_eq": "provider_id",
+    "served_by_eq": "served_by",
+    "scope_matches": "scope",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing checked of every offer: the clause it belongs to, the reason it gives, the offers that pass it."""
+
+    clause: int
+    reason: str
+    passes: Bits
+
+
+def clauses_of(condition: Node) -> tuple[Node, ...]:
+    """Give the clauses of a filter in normal form, in the order they are tried."""
+    return condition.children if condition.op == "and" else (condition,)
+
+
+def reason_of(node: Node) -> str:
+    """Give the reason of a Pred other than `and` and `meets_req`."""
+    if node.op == "is":
+        return f"is:{node.parameters[0]}"
+    if node.op == "cmp":
+        return f"cmp:{node.parameters[0]}:{node.parameters[1]}"
+    if node.op == "has_cap":
+        return f"missing_capability:{node.parameters[0]}"
+    return _FIXED_REASONS.get(node.op, node.op)
+
+
+def checks_of(clauses: Sequence[Node], view: View, request: Request) -> list[Check]:
+    """Evaluate each clause on its own over the whole catalog, in order; `meets_req` as one check for each need."""
+    masks = clause_masks(clauses, view, request)
+    checks: list[Check] = []
+    for at, clause in enumerate(clauses):
+        if clause.op == "meets_req":
+            checks += [Check(at, reason, bits) for reason, bits in view.requirements(request)]
+        else:
+            checks.append(Check(at, reason_of(clause), masks[at]))
+    return checks
+
+
+def clause_masks(clauses: Sequence[Node], view: View, request: Request) -> Bits:
+    """Give the offers that pass each clause, (clauses, words)."""
+    program = Program(view.index, view)
+    bounds = [0]
+    for clause in clauses:
+        program.condition(clause)
+        program.forget()
+        bounds.append(len(program.code))
+    return condition_masks(
+        np.array(program.code, dtype=np.int32),
+        np.array(bounds, dtype=np.int64),
+        np.array(program.constants, dtype=np.float64),
+        view.columns,
+        view.index.rows,
+        view.live_rows(request),
+        program.depth,
+    )
+
+
+def first_failing(checks: Sequence[Check], view: View) -> NDArray[np.intp]:
+    """Give the position of each offer's first failing check, (size,), and ``len(checks)`` where all pass."""
+    if not checks:
+        return np.zeros(view.index.size, dtype=np.intp)
+    fails = ~view.index.unpack(np.stack([check.passes for check in checks]))
+    return np.where(fails.any(axis=0), fails.argmax(axis=0), len(checks))

@@ -1,0 +1,407 @@
+"""The engine: policies, a catalog and the state of now to decisions. The only module that runs `rank_programs`."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tenantrank.catalog import Catalog
+from tenantrank.catalog.health import Health
+from tenantrank.engine.clauses import clause_masks
+from tenantrank.engine.decision import Decision
+from tenantrank.engine.explain import Explanation
+from tenantrank.engine.index import CatalogIndex
+from tenantrank.engine.lower import lower
+from tenantrank.engine.plan import Batch, Plan
+from tenantrank.engine.request import Request, reduced_seed
+from tenantrank.engine.view import View
+from tenantrank.errors import RequestError
+from tenantrank.policy import admission
+from tenantrank.policy.normal_form import Node, conjunction
+from tenantrank.policy.policy import Policy, Term, admit_term
+from tenantrank.policy.signature import V1, V2, Version
+from tenantrank.policy.transform import Custom, apply_transform
+from tenantrank.tenants import CompiledPolicy, Origin
+from tenantrank_kernels import rank_programs
+
+_CHUNK = 4096  # policies ranked by one kernel call, which bounds the memory of a batch
+_PLANS_KEPT = 20_000
+_REQUESTS_KEPT = 64
+_NO_REQUEST = Request()
+ENVELOPE = Origin("envelope", None, None)
+"""The origin of the clauses that the operator's envelope adds."""
+
+_Value = TypeVar("_Value")
+Ranked = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]
+
+
+class _Recent(Generic[_Value]):
+    """The most recently used values by key, made on demand; safe to use from several threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: OrderedDict[Any, _Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], _Value]) -> _Value:
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None:
+                self._values.move_to_end(key)
+                return value
+        made = make()
+        with self._lock:
+            value = self._values.setdefault(key, made)
+            if len(self._values) > self._limit:
+                self._values.popitem(last=False)
+            return value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shared:
+    """What engines over one catalog and one envelope share, whatever the health."""
+
+    index: CatalogIndex
+    envelope: Term | None
+    plans: _Recent[Plan]
+
+
+class Engine:
+    """Ranks policies over one catalog. Immutable: a new catalog or health is a new engine. Safe to use from threads.
+
+    Parameters
+    ----------
+    catalog
+        the offers; their order decides ties
+    health
+        live state: a mapping with ``ema``, ``breakers``, ``disabled`` and ``credits``, or `Health`; ``None`` is none
+    envelope
+        the operator's own Pred (a JSON value, text, or an admitted `Term`), and-ed onto every policy
+
+    Raises
+    ------
+    HealthError, PolicyError
+        for a health or an envelope that cannot be used
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        health: Mapping[str, Any] | Health | None = None,
+        envelope: Any = None,
+    ) -> None:
+        term = None if envelope is None else _admitted_envelope(envelope, catalog)
+        self._shared = _Shared(CatalogIndex(catalog), term, _Recent(_PLANS_KEPT))
+        self._begin(Health.of(health))
+
+    def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
+        """Give an engine over the same catalog and envelope under another health; what was compiled is shared."""
+        other = object.__new__(type(self))
+        other._shared = self._shared
+        other._begin(Health.of(health))
+        return other
+
+    def _begin(self, health: Health) -> None:
+        self._health = health
+        self._views: dict[Version, View] = {}
+        self._requests: _Recent[tuple[NDArray[np.uint64], NDArray[np.float64]]] = _Recent(_REQUESTS_KEPT)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that is ranked."""
+        return self._shared.index.catalog
+
+    @property
+    def envelope(self) -> Term | None:
+        """The operator's envelope as admitted."""
+        return self._shared.envelope
+
+    @property
+    def health(self) -> Health:
+        """The live state."""
+        return self._health
+
+    def rank(
+        self,
+        policy: Policy | CompiledPolicy,
+        request: Mapping[str, Any] | Request | None = None,
+        seed: int | None = None,
+        k: int | None = None,
+    ) -> Decision:
+        """Rank the catalog's offers under one policy.
+
+        Parameters
+        ----------
+        policy
+            an admitted policy, or one compiled from a rulebook, whose clauses then carry their origins
+        request
+            what the call needs: its body with ``requirements`` and ``scope``
+        seed
+            decides the order of `sample`; ``None`` counts as 0
+        k
+            how many places are wanted; ``None`` for the whole order
+
+        Returns
+        -------
+        Decision
+            best first: score descending, ties by catalog order
+
+        Raises
+        ------
+        PolicyError
+            where the policy was admitted against other fields or tiers and does not fit this catalog
+        RequestError
+            for a request, seed or k that is not of the documented shape
+        """
+        admitted, origins = _parts(policy)
+        needed = _request_of(request)
+        places = self._places(k)
+        rows, scores, ranked, survived = self._run([self._plan(admitted)], [needed], [reduced_seed(seed)], places)
+        filled = int(ranked[0])
+        ids = self.catalog.offer_ids
+        return Decision(
+            [ids[row] for row in rows[0, :filled].tolist()],
+            scores[0, :filled].tolist(),
+            int(survived[0]),
+            admitted,
+            self.envelope.identity if self.envelope is not None else None,
+            lambda: self.catalog.catalog_id,
+            seed,
+            lambda: self._explain(admitted, needed, origins),
+        )
+
+    def rank_many(
+        self,
+        policies: Sequence[Policy | CompiledPolicy],
+        requests: Sequence[Mapping[str, Any] | Request | None] | None = None,
+        k: int = 8,
+        seeds: Sequence[int | None] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> pa.Table:
+        """Rank the catalog's offers under each of many policies.
+
+        Parameters
+        ----------
+        policies
+            admitted or compiled policies; equal ones may repeat
+        requests, seeds
+            one for each policy, or ``None``
+        k
+            the most places wanted for each
+        on_progress
+            called with how many policies are done, now and then
+
+        Returns
+        -------
+        pyarrow.Table
+            a row for each policy, in order: ``identity`` string, ``survivors`` int32, ``offer_ids`` list of
+            dictionary-encoded strings and ``scores`` list of doubles, best first; the same bits as `rank` gives one by one
+
+        Raises
+        ------
+        PolicyError, RequestError
+            as `rank`, and RequestError where the lengths differ
+        """
+        admitted = [_parts(policy)[0] for policy in policies]
+        rows, scores, ranked, survived = self.rank_rows(admitted, requests, k, seeds, on_progress)
+        kept = np.arange(rows.shape[1]) < ranked[:, None]
+        offsets = np.zeros(len(admitted) + 1, dtype=np.int32)
+        np.cumsum(ranked, out=offsets[1:])
+        return pa.table(
+            {
+                "identity": pa.array([policy.identity for policy in admitted], pa.string()),
+                "survivors": pa.array(survived),
+                "offer_ids": pa.ListArray.from_arrays(offsets, self._names(rows[kept])),
+                "scores": pa.ListArray.from_arrays(offsets, pa.array(scores[kept])),
+            }
+        )
+
+    def rank_rows(
+        self,
+        policies: Sequence[Policy],
+        requests: Sequence[Mapping[str, Any] | Request | None] | None = None,
+        k: int = 8,
+        seeds: Sequence[int | None] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Ranked:
+        """Rank as `rank_many` does, and give plain arrays.
+
+        Returns
+        -------
+        rows : (t, k) int32, catalog rows, best first; scores : (t, k) doubles; only the first ``ranked`` of each count
+        ranked, survived : (t,) int32
+        """
+        total = len(policies)
+        for name, given in (("requests", requests), ("seeds", seeds)):
+            if given is not None and len(given) != total:
+                raise RequestError(f"{len(given)} {name} for {total} policies")
+        places = self._places(k)
+        result = _empty(total, places)
+        for version in (V1, V2):
+            chosen = [at for at, policy in enumerate(policies) if policy.version == version]
+            for chunk in _chunks(chosen):
+                part = self._run(
+                    [self._plan(policies[at]) for at in chunk],
+                    [_request_of(requests[at] if requests is not None else None) for at in chunk],
+                    [reduced_seed(seeds[at] if seeds is not None else None) for at in chunk],
+                    places,
+                )
+                for whole, piece in zip(result, part, strict=True):
+                    whole[chunk] = piece
+                if on_progress is not None:
+                    on_progress(len(chunk))
+        return result
+
+    def transform(
+        self,
+        policy: Policy | CompiledPolicy,
+        body: Mapping[str, Any],
+        offer_id: str,
+        request: Mapping[str, Any] | Request | None = None,
+        seed: int | None = None,
+        custom: Mapping[str, Custom] | None = None,
+    ) -> dict[str, Any]:
+        """Apply a policy's request transform to a copy of a body, for an attempt at one offer.
+
+        Raises
+        ------
+        KeyError
+            for an offer that is not in the catalog
+        PolicyError
+            for a `custom` transform that is not registered
+        """
+        admitted, _ = _parts(policy)
+        return self.apply(admitted.transform, admitted.version, body, offer_id, request, seed, custom)
+
+    def apply(
+        self,
+        transform: Node,
+        version: Version,
+        body: Mapping[str, Any],
+        offer_id: str,
+        request: Mapping[str, Any] | Request | None = None,
+        seed: int | None = None,
+        custom: Mapping[str, Custom] | None = None,
+    ) -> dict[str, Any]:
+        """Apply an Xform in normal form, otherwise as `transform`."""
+        view = self._view(version)
+        needed = _request_of(request)
+        row = self._shared.index.row_of_offer(offer_id)
+
+        def holds(condition: Node) -> bool:
+            masks = clause_masks([condition], view, needed)
+            return bool((int(masks[0, row >> 6]) >> (row & 63)) & 1)
+
+        return apply_transform(transform, body, holds, seed, custom)
+
+    def _explain(
+        self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None
+    ) -> Explanation:
+        named = dict(origins or {})
+        if self.envelope is not None:
+            root = self.envelope.root
+            for clause in root.children if root.op == "and" else (root,):
+                named[clause.encoding] = (*named.get(clause.encoding, ()), ENVELOPE)
+        return Explanation(self._effective(policy), self._view(policy.version), request, named)
+
+    def _effective(self, policy: Policy) -> Node:
+        """Give the filter that decides: the policy's and the envelope's, in normal form."""
+        return policy.filter if self.envelope is None else conjunction([self.envelope.root, policy.filter])
+
+    def _plan(self, policy: Policy) -> Plan:
+        return self._shared.plans.get(policy.identity, lambda: self._lowered(policy))
+
+    def _lowered(self, policy: Policy) -> Plan:
+        if policy.fields is not self.catalog.fields:
+            admission.check(policy.term, self.catalog.fields, policy.version, "Policy")
+        view = self._view(policy.version)
+        return lower(self._effective(policy), policy.scorer, policy.selector, self._shared.index, view)
+
+    def _view(self, version: Version) -> View:
+        view = self._views.get(version)
+        if view is None:
+            view = self._views.setdefault(version, View(self._shared.index, self._health, version))
+        return view
+
+    def _prepared(self, version: Version, request: Request) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
+        view = self._view(version)
+        return self._requests.get((version, request), lambda: (view.live_rows(request), view.request_columns(request)))
+
+    def _run(self, plans: Sequence[Plan], requests: Sequence[Request], seeds: Sequence[int], places: int) -> Ranked:
+        """Rank plans of one version; ``places`` is how many columns the answer has."""
+        version = plans[0].version
+        distinct = list(dict.fromkeys(requests))
+        prepared = [self._prepared(version, request) for request in distinct]
+        place_of = {request: place for place, request in enumerate(distinct)}
+        batch = Batch.of(plans)
+        result = _empty(len(plans), places)
+        rank_programs(
+            self._view(version).columns,
+            self._shared.index.rows,
+            np.stack([live for live, _ in prepared]),
+            np.stack([columns for _, columns in prepared]),
+            np.array([place_of[request] for request in requests], dtype=np.int32),
+            batch.code,
+            batch.code_bounds,
+            batch.constants,
+            batch.constant_bounds,
+            batch.selectors,
+            batch.limits,
+            batch.temperatures,
+            batch.chain_rows,
+            batch.chain_places,
+            batch.chain_bounds,
+            np.array(seeds, dtype=np.int64),
+            batch.depth,
+            *result,
+        )
+        return result
+
+    def _places(self, k: int | None) -> int:
+        if k is None:
+            return len(self.catalog)
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise RequestError(f"k must be an integer of at least 1, or None for the whole order, got {k!r}")
+        return min(k, len(self.catalog))
+
+    def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
+        ids = pa.array(self.catalog.offer_ids, pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(rows), ids)
+
+
+def _empty(count: int, places: int) -> Ranked:
+    return (
+        np.full((count, places), -1, dtype=np.int32),
+        np.full((count, places), np.nan),
+        np.zeros(count, dtype=np.int32),
+        np.zeros(count, dtype=np.int32),
+    )
+
+
+def _chunks(positions: list[int]) -> Iterator[list[int]]:
+    for first in range(0, len(positions), _CHUNK):
+        yield positions[first : first + _CHUNK]
+
+
+def _parts(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[Origin, ...]] | None]:
+    if isinstance(policy, Policy):
+        return policy, None
+    if isinstance(policy, CompiledPolicy):
+        return policy.policy, policy.origins
+    raise TypeError(f"expected an admitted policy (tenantrank.admit) or a compiled one, got {type(policy).__name__}")
+
+
+def _request_of(request: Mapping[str, Any] | Request | None) -> Request:
+    return _NO_REQUEST if request is None else Request.of(request)
+
+
+def _admitted_envelope(envelope: Any, catalog: Catalog) -> Term:
+    source = envelope.term if isinstance(envelope, Term) else envelope
+    return admit_term(source, catalog.fields, V2, "Pred")

@@ -1,0 +1,174 @@
+"""Explanations: which clauses each offer failed, on what values, and whose rules the clauses are.
+
+Everything is read from the same observations and the same conditions that ranking used; nothing is decided anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenantrank.engine.clauses import checks_of, clauses_of, first_failing
+from tenantrank.engine.request import Request
+from tenantrank.engine.view import View
+from tenantrank.policy.describe import describe_clause
+from tenantrank.policy.normal_form import Node
+from tenantrank.tenants import Origin
+
+_NAMING_OPS = {
+    "provider_eq": "provider_id",
+    "family_eq": "model_family",
+    "tier_eq": "tier",
+    "min_tier": "tier",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause of the effective filter over the whole catalog.
+
+    Attributes
+    ----------
+    encoding : its canonical text; words : the same as a line of plain English
+    origins : the rules that asked for it; empty for a policy that no rulebook compiled
+    failed : how many offers fail it; alone : how many fail it and no other clause
+    """
+
+    encoding: str
+    words: str
+    origins: tuple[Origin, ...]
+    failed: int
+    alone: int
+
+    def __str__(self) -> str:
+        return f"{self.words} ({'; '.join(map(str, self.origins))})" if self.origins else self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One clause that one offer fails. ``observed`` is what the policy saw, ``None`` where nothing is known."""
+
+    clause: Clause
+    reason: str
+    bound: Any
+    observed: Any
+
+
+class Explanation:
+    """Every failing clause of every offer of one decision."""
+
+    def __init__(
+        self, condition: Node, view: View, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None = None
+    ) -> None:
+        self._nodes = clauses_of(condition)
+        self._view = view
+        self._origins = origins or {}
+        self._checks = checks_of(self._nodes, view, request)
+
+    @cached_property
+    def clauses(self) -> tuple[Clause, ...]:
+        """The clauses in the order they are tried."""
+        failing = self.failing
+        single = failing.sum(axis=0) == 1
+        return tuple(
+            Clause(
+                node.encoding,
+                describe_clause(node),
+                self._origins.get(node.encoding, ()),
+                int(failing[at].sum()),
+                int((failing[at] & single).sum()),
+            )
+            for at, node in enumerate(self._nodes)
+        )
+
+    @cached_property
+    def failing(self) -> NDArray[np.bool_]:
+        """Whether each clause, (clauses, offers), is failed by each offer, in catalog order."""
+        failing = np.zeros((len(self._nodes), self._view.index.size), dtype=bool)
+        for check in self._checks:
+            failing[check.clause] |= ~self._view.index.unpack(check.passes)
+        return failing
+
+    def first_reasons(self) -> dict[str, str]:
+        """Give the reason of the first failing check of each rejected offer, by offer id in catalog order."""
+        first = first_failing(self._checks, self._view).tolist()
+        ids = self._view.index.catalog.offer_ids
+        reasons = [check.reason for check in self._checks]
+        return {ids[row]: reasons[at] for row, at in enumerate(first) if at < len(reasons)}
+
+    def of(self, offer_id: str) -> tuple[Failure, ...]:
+        """Give what one offer fails, in the order tried; nothing for an offer that passes.
+
+        Raises
+        ------
+        KeyError
+            for an id that is not in the catalog
+        """
+        row = self._view.index.row_of_offer(offer_id)
+        word, bit = row >> 6, row & 63
+        return tuple(
+            Failure(
+                self.clauses[check.clause],
+                check.reason,
+                _bound(self._nodes[check.clause]),
+                self._observed(self._nodes[check.clause], row),
+            )
+            for check in self._checks
+            if not (int(check.passes[word]) >> bit) & 1
+        )
+
+    def deciding(self) -> tuple[Clause, ...]:
+        """Give the fewest clauses whose removal would leave an offer; nothing where an offer passes or none exists.
+
+        An offer passes once every clause it fails is gone, so the fewest are what the nearest offer fails. Among sets of
+        equal size the one that most offers share stands, then the one whose clauses are tried first.
+        """
+        failing = self.failing
+        counts = failing.sum(axis=0)
+        if counts.size == 0 or counts.min() == 0:
+            return ()
+        nearest = Counter(tuple(np.flatnonzero(column).tolist()) for column in failing.T[counts == counts.min()])
+        chosen = min(nearest, key=lambda clauses: (-nearest[clauses], clauses))
+        return tuple(self.clauses[at] for at in chosen)
+
+    def _observed(self, node: Node, row: int) -> Any:
+        view, catalog = self._view, self._view.index.catalog
+        if node.op == "cmp":
+            field = node.parameters[0]
+            value = float(view.values(field)[row])
+            stated = np.isnan(view.index.known(field)[row])
+            return None if stated and value == catalog.fields[field].default else value
+        if node.op == "is":
+            field = node.parameters[0]
+            if field in ("breaker_open", "disabled"):
+                return bool((int(view.holds(field)[row >> 6]) >> (row & 63)) & 1)
+            return _flag(catalog.flags(field)[row])
+        if node.op == "has_cap":
+            return _flag(catalog.capability(node.parameters[0])[row])
+        if node.op in _NAMING_OPS:
+            codes, names = catalog.strings(_NAMING_OPS[node.op])
+            return names[codes[row]] if codes[row] >= 0 else None
+        return None
+
+
+def _flag(value: np.int8) -> bool | None:
+    return None if value < 0 else bool(value)
+
+
+def _bound(node: Node) -> Any:
+    if node.op == "cmp":
+        return node.parameters[2]
+    if node.op == "is":
+        return True
+    return node.parameters[0] if node.parameters else None
+
+
+def joined(clauses: Sequence[Clause]) -> str:
+    """Write clauses on one line."""
+    return " and ".join(map(str, clauses))

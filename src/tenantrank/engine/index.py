@@ -1,0 +1,179 @@
+"""A catalog made ready for kernels: padded columns of doubles, and bitsets of atomic conditions, each made once.
+
+A bitset has one bit an offer, in words of 64: bit ``j`` of word ``i`` is the offer in catalog row ``64 i + j``; bits past
+the last offer are never set.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenantrank.catalog import Catalog
+from tenantrank.policy.signature import STATE_FIELDS, Version
+
+Bits = NDArray[np.uint64]
+Atom = tuple[str, str]
+
+EVERY_OFFER = 0
+NO_OFFER = 1
+_FIRST_CAPACITY = 64
+
+
+class CatalogIndex:
+    """What every policy over one catalog shares. Safe to use from several threads.
+
+    Attributes
+    ----------
+    catalog : the catalog
+    size : number of offers; ``words`` is the length of a bitset, ``width`` the padded length of a column
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.size = len(catalog)
+        self.words = max(1, -(-self.size // 64))
+        self.width = self.words * 64
+        self._lock = threading.Lock()
+        self._row_of: dict[Atom, int] = {}
+        self._count = 2
+        self._rows: Bits = np.zeros((_FIRST_CAPACITY, self.words), dtype=np.uint64)
+        self._rows[EVERY_OFFER] = self.pack(np.ones(self.size, dtype=bool))
+
+    @property
+    def rows(self) -> Bits:
+        """The bitsets made so far, (atoms, words); rows that exist never change."""
+        return self._rows
+
+    def row(self, atom: Atom) -> int:
+        """Give the row of an atomic condition, making its bitset on first use.
+
+        Atoms: ``("flag", field)``, ``("provider", id)``, ``("family", name)``, ``("served_by", id)``, ``("tier", name)``,
+        ``("own_tier", name)``, ``("min_tier", name)``, ``("capability", name)``, ``("unscoped", "")``, ``("scope", name)``.
+        A name that occurs in no offer gives `NO_OFFER`, so that the table never outgrows the catalog's own vocabulary.
+        """
+        row = self._row_of.get(atom)
+        if row is not None:
+            return row
+        holds = self._holds(*atom)
+        if not holds.any():
+            return NO_OFFER
+        bits = self.pack(holds)
+        with self._lock:
+            row = self._row_of.get(atom)
+            if row is None:
+                row = self._count
+                if row == len(self._rows):
+                    self._rows = np.vstack([self._rows, np.zeros_like(self._rows)])
+                self._rows[row] = bits
+                self._count += 1
+                self._row_of[atom] = row
+        return row
+
+    def bits(self, atom: Atom) -> Bits:
+        """Give the bitset of an atomic condition."""
+        row = self.row(atom)
+        return self._rows[row]
+
+    def pack(self, holds: NDArray[np.bool_]) -> Bits:
+        """Pack one truth value an offer into a bitset."""
+        padded = np.zeros(self.width, dtype=bool)
+        padded[: self.size] = holds
+        return np.packbits(padded, bitorder="little").view("<u8").astype(np.uint64)
+
+    def unpack(self, bits: Bits) -> NDArray[np.bool_]:
+        """Unpack bitsets, (…, words), into truth values, (…, size)."""
+        octets = bits.astype("<u8").view(np.uint8)
+        return np.unpackbits(octets, axis=-1, bitorder="little")[..., : self.size].astype(bool)
+
+    def pad(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pad a column to the width of the kernels' columns; the padding is 0 and never read as an offer."""
+        padded = np.zeros(self.width, dtype=np.float64)
+        padded[: self.size] = values
+        return padded
+
+    def known(self, field: str) -> NDArray[np.float64]:
+        """Give a Num field as the catalog holds it, (size,), NaN where unknown."""
+        if field in STATE_FIELDS or field not in self.catalog.fields:
+            return np.full(self.size, np.nan)
+        return self.catalog.numbers(field)
+
+    def row_of_offer(self, offer_id: str) -> int:
+        """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
+        return self._row_of_offer[offer_id]
+
+    @cached_property
+    def _row_of_offer(self) -> dict[str, int]:
+        return {offer_id: row for row, offer_id in enumerate(self.catalog.offer_ids)}
+
+    @cached_property
+    def rows_by_pair(self) -> dict[tuple[str, str], list[int]]:
+        """The catalog rows of each provider and model family, ascending."""
+        providers, provider_names = self.catalog.strings("provider_id")
+        families, family_names = self.catalog.strings("model_family")
+        found: dict[tuple[str, str], list[int]] = {}
+        for at, (provider, family) in enumerate(zip(providers.tolist(), families.tolist(), strict=True)):
+            found.setdefault((provider_names[provider], family_names[family]), []).append(at)
+        return found
+
+    @cached_property
+    def rows_by_key(self) -> dict[str, list[int]]:
+        """The catalog rows of each ``"<provider>|<family>"``, the key of observed metrics."""
+        found: dict[str, list[int]] = {}
+        for (provider, family), rows in self.rows_by_pair.items():
+            found.setdefault(f"{provider}|{family}", []).extend(rows)
+        return found
+
+    def provider_values(self, by_provider: Any, default: Any, dtype: Any) -> NDArray[Any]:
+        """Spread a mapping by provider over the offers, (size,)."""
+        codes, names = self.catalog.strings("provider_id")
+        table = np.array([by_provider.get(name, default) for name in names] or [default], dtype=dtype)
+        return table[codes] if self.size else np.zeros(0, dtype=dtype)
+
+    def numeric_fields(self, version: Version) -> dict[str, int]:
+        """Give the position of each Num field among the columns of a version."""
+        fields = self.catalog.fields
+        names = [name for name in fields if fields.sort_of(name, version) == "Num"]
+        return {name: position for position, name in enumerate(names)}
+
+    def _holds(self, kind: str, name: str) -> NDArray[np.bool_]:
+        if kind == "flag":
+            flags = self.catalog.flags(name)
+            return (flags == 1) | ((flags < 0) & bool(self.catalog.fields[name].default))
+        if kind == "capability":
+            if name == "context":
+                return ~np.isnan(self.catalog.numbers("context"))
+            return self.catalog.capability(name) == 1
+        if kind == "served_by":
+            own = self._named("peer_id", name)
+            codes, _ = self.catalog.strings("peer_id")
+            return own | (self._named("provider_id", name) & (codes < 0))
+        if kind == "tier":
+            codes, _ = self.catalog.strings("tier")
+            return self._named("tier", name) | ((codes < 0) & (name == "fallback"))
+        if kind == "min_tier":
+            return self._tier_ranks() >= self.catalog.fields.tier_order.index(name)
+        if kind == "unscoped":
+            codes, _ = self.catalog.strings("scope")
+            return codes < 0
+        column = {"provider": "provider_id", "family": "model_family", "own_tier": "tier", "scope": "scope"}[kind]
+        return self._named(column, name)
+
+    def _named(self, column: str, name: str) -> NDArray[np.bool_]:
+        codes, names = self.catalog.strings(column)
+        try:
+            return codes == names.index(name)
+        except ValueError:
+            return np.zeros(self.size, dtype=bool)
+
+    def _tier_ranks(self) -> NDArray[np.int64]:
+        order = self.catalog.fields.tier_order
+        codes, names = self.catalog.strings("tier")
+        ranks = np.array([order.index(name) if name in order else -1 for name in names] or [-1])
+        missing = order.index("fallback") if "fallback" in order else -1
+        return np.where(codes < 0, missing, ranks[codes])
+

@@ -1,0 +1,130 @@
+"""Requests: what one call needs of an offer, checked once and then only read.
+
+Source: the language's specification, section 4 (`meets_req`) and section 5 (the first version's scorers).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tenantrank.errors import RequestError
+
+NEEDS = ("tools", "vision", "json_mode", "seed")
+"""Needs with a capability behind them, in the order they are checked; other needs are ignored by the language."""
+
+_NUMBERS = (
+    "min_context",
+    "min_quality",
+    "min_tok_s",
+    "max_latency_ms",
+    "max_cost_usd",
+    "estimated_input_tokens",
+    "estimated_output_tokens",
+    "free_credit_threshold_usd",
+)
+_TEXTS = ("model_family", "tier", "privacy")
+_PRIVACY = ("standard", "tee_required", "no_log")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a call needs. Hashable, so that equal requests are prepared once.
+
+    Numbers are ``None`` where the request does not give them. ``needs`` holds those of `NEEDS` that apply, in that order.
+    """
+
+    needs: tuple[str, ...] = ()
+    scope: str | None = None
+    model_family: str | None = None
+    tier: str | None = None
+    privacy: str | None = None
+    min_context: float | None = None
+    min_quality: float | None = None
+    min_tok_s: float | None = None
+    max_latency_ms: float | None = None
+    max_cost_usd: float | None = None
+    estimated_input_tokens: float | None = None
+    estimated_output_tokens: float | None = None
+    free_credit_threshold_usd: float | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any] | Request | None) -> Request:
+        """Check a request record: a call's body with ``requirements`` and ``scope`` beside it.
+
+        Of the body, ``images``, ``tools`` and ``response_format`` count; its other keys are not looked at. An empty list
+        may stand for an empty record.
+
+        Raises
+        ------
+        RequestError
+            naming the key that is not of the documented shape; an unknown requirement is refused, since ignoring it
+            would admit offers that the caller meant to exclude
+        """
+        if isinstance(record, Request):
+            return record
+        body = _record(record, "request")
+        required = _record(body.get("requirements"), "request.requirements")
+        unknown = sorted(set(required) - {"needs", *_NUMBERS, *_TEXTS}, key=str)
+        if unknown:
+            raise RequestError(f"request.requirements has no key {unknown[0]!r}")
+        values: dict[str, Any] = {}
+        for key in _NUMBERS:
+            values[key] = _number(required.get(key), f"request.requirements.{key}")
+        for key in _TEXTS:
+            values[key] = _text(required.get(key), f"request.requirements.{key}")
+        if values["privacy"] is not None and values["privacy"] not in _PRIVACY:
+            raise RequestError(f"request.requirements.privacy must be one of {', '.join(_PRIVACY)}")
+        return cls(needs=_needs(body, required), scope=_text(body.get("scope"), "request.scope"), **values)
+
+
+def _needs(body: Mapping[str, Any], required: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = required.get("needs")
+    if listed is None or listed == {}:
+        listed = []
+    if not isinstance(listed, list | tuple) or not all(isinstance(need, str) for need in listed):
+        raise RequestError("request.requirements.needs must be a list of strings")
+    found = set(listed)
+    for key, need in (("images", "vision"), ("tools", "tools")):
+        given = body.get(key)
+        if given is not None and not isinstance(given, list | tuple | Mapping):
+            raise RequestError(f"request.{key} must be a list")
+        if given:
+            found.add(need)
+    form = body.get("response_format")
+    if isinstance(form, Mapping) and form.get("type") == "json_object":
+        found.add("json_mode")
+    return tuple(need for need in NEEDS if need in found)
+
+
+def _record(value: Any, at: str) -> Mapping[str, Any]:
+    if value is None or (isinstance(value, list) and not value):
+        return {}
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{at} must be a record, got {type(value).__name__}")
+    return value
+
+
+def _number(value: Any, at: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RequestError(f"{at} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def _text(value: Any, at: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise RequestError(f"{at} must be a string, got {value!r}")
+    return value
+
+
+def reduced_seed(seed: int | None) -> int:
+    """Bring a seed into 0 … 2147483646; no seed is seed 0 (section 5, rng)."""
+    if seed is None:
+        return 0
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise RequestError(f"seed must be an integer, got {seed!r}")
+    return seed % 2147483647

@@ -1,0 +1,121 @@
+"""Request transforms: what a policy changes in the request of one attempt.
+
+Source: the language's specification, section 6.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tenantrank.errors import PolicyError
+from tenantrank.policy.normal_form import Node
+from tenantrank.policy.randomness import MODULUS, Rng, text_hash
+
+Custom = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def apply_transform(
+    transform: Node,
+    request: Mapping[str, Any],
+    holds: Callable[[Node], bool],
+    seed: int | None = None,
+    custom: Mapping[str, Custom] | None = None,
+) -> dict[str, Any]:
+    """Apply an Xform in normal form to a copy of a request.
+
+    Parameters
+    ----------
+    transform
+        the Xform
+    request
+        the body of the call; it is not changed
+    holds
+        whether a Pred holds for the offer of this attempt
+    seed
+        the decision's seed; without one, `jitter` does nothing and `inject_seed` removes its parameter
+    custom
+        the operator's registered transforms by name, each given the body to change and giving it back
+
+    Raises
+    ------
+    PolicyError
+        where a `custom` transform is not registered
+    """
+    return _applied(transform, copy.deepcopy(dict(request)), holds, seed, custom or {})
+
+
+def _applied(
+    node: Node,
+    body: dict[str, Any],
+    holds: Callable[[Node], bool],
+    seed: int | None,
+    custom: Mapping[str, Custom],
+) -> dict[str, Any]:
+    name, given = node.op, node.parameters
+    if name == "seq":
+        for child in node.children:
+            body = _applied(child, body, holds, seed, custom)
+    elif name == "when":
+        condition, inner = node.children
+        if holds(condition):
+            body = _applied(inner, body, holds, seed, custom)
+    elif name == "inject_seed" or (name == "set_param" and given[1] == "from_ctx"):
+        _inject_seed(body, given[0], seed)
+    elif name == "set_param":
+        body[given[0]] = _written(given[1])
+    elif name == "clamp_param":
+        _clamp(body, *given)
+    elif name == "jitter":
+        _jitter(body, given[0], given[1], seed)
+    elif name in ("filter_text", "filter_image"):
+        _filter(body, name.removeprefix("filter_"), given[0], seed)
+    elif name == "custom":
+        if given[0] not in custom:
+            raise PolicyError("$", f"custom transform {given[0]!r} is not registered")
+        body = custom[given[0]](body)
+    return body
+
+
+def _inject_seed(body: dict[str, Any], parameter: str, seed: int | None) -> None:
+    if seed is None:
+        body.pop(parameter, None)
+    else:
+        body[parameter] = seed
+
+
+def _clamp(body: dict[str, Any], parameter: str, low: float, high: float) -> None:
+    value = body.get(parameter)
+    if _is_number(value):
+        body[parameter] = _written(low) if value < low else (_written(high) if value > high else value)
+
+
+def _jitter(body: dict[str, Any], parameter: str, amplitude: float, seed: int | None) -> None:
+    if seed is None:
+        return
+    draw = Rng((seed + text_hash(f"jitter:{parameter}")) % MODULUS).draw()
+    shift = (draw * 2 - 1) * amplitude
+    value = body.get(parameter)
+    body[parameter] = value + shift if _is_number(value) else shift
+
+
+def _filter(body: dict[str, Any], kind: str, recipe: list[Any], seed: int | None) -> None:
+    filters = body.get("_filters")
+    if not isinstance(filters, dict):
+        filters = body["_filters"] = {}
+    entry: dict[str, Any] = {"recipe": copy.deepcopy(recipe)}
+    if seed is not None:
+        entry["seed"] = seed % MODULUS
+    filters[kind] = entry
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _written(value: Any) -> Any:
+    """Write an integral number as an integer, as providers expect of ``max_tokens`` and the like."""
+    if isinstance(value, float) and value == int(value) and abs(value) <= 2**53:
+        return int(value)
+    return value

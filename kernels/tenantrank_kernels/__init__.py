@@ -8,8 +8,8 @@
 | `score_step`, `normalize` | one score instruction; the rescaling between the survivors' ends |
 | `best_first`, `sampled`, `before` | the order of scored survivors; the drawn order; which of two scores comes first |
 
-What an instruction is stands in `opcodes`. Kernels import nothing of the package above them, check nothing (the lowering
-has) and raise nothing. `python_body` gives a kernel's plain Python body, which computes the same bits.
+What an instruction is stands in `opcodes`. Kernels import nothing of the package above them, check nothing (the
+lowering has) and raise nothing. `python_body` gives a kernel's plain Python body, which computes the same bits.
 """
 
 from tenantrank_kernels import opcodes

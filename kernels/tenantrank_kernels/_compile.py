@@ -2,8 +2,8 @@
 
 Machine code is cached in a folder of our own whose name holds the digest of every kernel source and Numba's version, so
 that an upgrade or an edit in any kernel module can never meet stale code. Numba itself keys the files in it by CPU. The
-folder is ``$TENANTRANK_CACHE_DIR``, else ``$XDG_CACHE_HOME/tenantrank``, else ``~/.cache/tenantrank``; where none can be
-written, kernels are compiled in memory and one line is logged.
+folder is ``$TENANTRANK_CACHE_DIR``, else ``$XDG_CACHE_HOME/tenantrank``, else ``~/.cache/tenantrank``; where none can
+be written, kernels are compiled in memory and one line is logged.
 
 No option here changes arithmetic: IEEE doubles, no ``fastmath``, no contraction, no parallel reduction.
 """
@@ -16,14 +16,16 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-JIT_DISABLED = bool(numba.config.DISABLE_JIT)
+_config: Any = numba.config
+
+JIT_DISABLED = bool(_config.DISABLE_JIT)
 """Whether kernels run as plain Python (``NUMBA_DISABLE_JIT=1``)."""
 
 _log = logging.getLogger("tenantrank.kernels")
@@ -58,13 +60,13 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     ``.py_func`` (absent where the JIT is disabled).
     """
     if _FOLDER is None:
-        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _FOLDER
+        return numba.njit(nogil=True)(function)
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True, cache=True)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        _config.CACHE_DIR = before
 
 
 def python_body(compiled: Callable[P, R]) -> Callable[P, R]:

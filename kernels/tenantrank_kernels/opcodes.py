@@ -1,8 +1,8 @@
 """The instructions of a program, as plain integers shared by the lowering and the kernels.
 
-An instruction is three int32: an op and its operands ``a`` and ``b``. A program runs on two stacks: one of bitsets over the
-catalog (conditions), one of vectors over the survivors (scores). `SURVIVE` ends the filter: it pops the bitset of offers
-that passed; what follows computes their scores and leaves one vector.
+An instruction is three int32: an op and its operands ``a`` and ``b``. A program runs on two stacks: one of bitsets
+over the catalog (conditions), one of vectors over the survivors (scores). `SURVIVE` ends the filter: it pops the
+bitset of offers that passed; what follows computes their scores and leaves one vector.
 """
 
 # Conditions: each leaf pushes a bitset.

@@ -13,8 +13,8 @@ from tenantrank_kernels._compile import kernel
 def normalize(values: NDArray[np.float64], count: int, pinned: bool) -> None:
     """Rescale the first ``count`` values in place to 0–1 between their own least and greatest.
 
-    With ``pinned``: a value at or above the greatest is 1, at or below the least is 0, a NaN is 0; without, plain division.
-    Where the greatest does not exceed the least, all are 0. NaN values take no part in finding the ends.
+    With ``pinned``: a value at or above the greatest is 1, at or below the least is 0, a NaN is 0; without, plain
+    division. Where the greatest does not exceed the least, all are 0. NaN values take no part in finding the ends.
     Source: specification, section 5 (``pinned`` is the second version of the language).
     """
     low, high = np.inf, -np.inf

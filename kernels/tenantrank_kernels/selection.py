@@ -100,8 +100,8 @@ def sampled(
 
     Notes
     -----
-    Weight of the i-th place is q^i by repeated multiplication, q = t/(t+1). Sums run over what remains, in order, anew at
-    each draw, so that every rounding is the language's. Source: specification, section 5 (sample, rng).
+    Weight of the i-th place is q^i by repeated multiplication, q = t/(t+1). Sums run over what remains, in order, anew
+    at each draw, so that every rounding is the language's. Source: specification, section 5 (sample, rng).
     """
     heat = max(temperature, 0.0)
     ratio = heat / (heat + 1.0)

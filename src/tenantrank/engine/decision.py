@@ -58,7 +58,7 @@ class Decision:
         return MappingProxyType(self.explain().first_reasons())
 
     def explain(self) -> Explanation:
-        """Give every failing clause of every offer, with its bound, the value observed, and the rule that asked for it."""
+        """Give every failing clause of every offer: its bound, the value observed, the rule that asked for it."""
         return self._explained
 
     @cached_property

@@ -1,12 +1,10 @@
-"""The engine: policies, a catalog and the state of now to decisions. The only module that runs `rank_programs`."""
+"""The engine: policies, a catalog and the state of now to decisions."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +15,13 @@ from tenantrank.catalog.health import Health
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.decision import Decision
 from tenantrank.engine.explain import Explanation
+from tenantrank.engine.fleet import rank_fleet
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
-from tenantrank.engine.plan import Batch, Plan
+from tenantrank.engine.plan import Plan
+from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import Request, reduced_seed
+from tenantrank.engine.running import Prepared, Ranked, run
 from tenantrank.engine.view import View
 from tenantrank.errors import RequestError
 from tenantrank.policy import admission
@@ -28,8 +29,7 @@ from tenantrank.policy.normal_form import Node, conjunction
 from tenantrank.policy.policy import Policy, Term, admit_term
 from tenantrank.policy.signature import V1, V2, Version
 from tenantrank.policy.transform import Custom, apply_transform
-from tenantrank.tenants import CompiledPolicy, Origin
-from tenantrank_kernels import rank_programs
+from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
 
 _CHUNK = 4096  # policies ranked by one kernel call, which bounds the memory of a batch
 _PLANS_KEPT = 20_000
@@ -38,31 +38,6 @@ _NO_REQUEST = Request()
 ENVELOPE = Origin("envelope", None, None)
 """The origin of the clauses that the operator's envelope adds."""
 
-_Value = TypeVar("_Value")
-Ranked = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]
-
-
-class _Recent(Generic[_Value]):
-    """The most recently used values by key, made on demand; safe to use from several threads."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._values: OrderedDict[Any, _Value] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, make: Callable[[], _Value]) -> _Value:
-        with self._lock:
-            value = self._values.get(key)
-            if value is not None:
-                self._values.move_to_end(key)
-                return value
-        made = make()
-        with self._lock:
-            value = self._values.setdefault(key, made)
-            if len(self._values) > self._limit:
-                self._values.popitem(last=False)
-            return value
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shared:
@@ -70,7 +45,7 @@ class _Shared:
 
     index: CatalogIndex
     envelope: Term | None
-    plans: _Recent[Plan]
+    plans: Recent[Plan]
 
 
 class Engine:
@@ -98,7 +73,7 @@ class Engine:
         envelope: Any = None,
     ) -> None:
         term = None if envelope is None else _admitted_envelope(envelope, catalog)
-        self._shared = _Shared(CatalogIndex(catalog), term, _Recent(_PLANS_KEPT))
+        self._shared = _Shared(CatalogIndex(catalog), term, Recent(_PLANS_KEPT))
         self._begin(Health.of(health))
 
     def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
@@ -111,7 +86,7 @@ class Engine:
     def _begin(self, health: Health) -> None:
         self._health = health
         self._views: dict[Version, View] = {}
-        self._requests: _Recent[tuple[NDArray[np.uint64], NDArray[np.float64]]] = _Recent(_REQUESTS_KEPT)
+        self._requests: Recent[Prepared] = Recent(_REQUESTS_KEPT)
 
     @property
     def catalog(self) -> Catalog:
@@ -202,7 +177,8 @@ class Engine:
         -------
         pyarrow.Table
             a row for each policy, in order: ``identity`` string, ``survivors`` int32, ``offer_ids`` list of
-            dictionary-encoded strings and ``scores`` list of doubles, best first; the same bits as `rank` gives one by one
+            dictionary-encoded strings and ``scores`` list of doubles, best first; the same bits as `rank` gives one by
+            one
 
         Raises
         ------
@@ -231,19 +207,13 @@ class Engine:
         seeds: Sequence[int | None] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> Ranked:
-        """Rank as `rank_many` does, and give plain arrays.
-
-        Returns
-        -------
-        rows : (t, k) int32, catalog rows, best first; scores : (t, k) doubles; only the first ``ranked`` of each count
-        ranked, survived : (t,) int32
-        """
+        """Rank as `rank_many` does, and give plain arrays."""
         total = len(policies)
         for name, given in (("requests", requests), ("seeds", seeds)):
             if given is not None and len(given) != total:
                 raise RequestError(f"{len(given)} {name} for {total} policies")
         places = self._places(k)
-        result = _empty(total, places)
+        result = Ranked.empty(total, places)
         for version in (V1, V2):
             chosen = [at for at, policy in enumerate(policies) if policy.version == version]
             for chunk in _chunks(chosen):
@@ -253,11 +223,47 @@ class Engine:
                     [reduced_seed(seeds[at] if seeds is not None else None) for at in chunk],
                     places,
                 )
-                for whole, piece in zip(result, part, strict=True):
-                    whole[chunk] = piece
+                result.put(chunk, part)
                 if on_progress is not None:
                     on_progress(len(chunk))
         return result
+
+    def rank_tenants(
+        self,
+        rulebook: Rulebook,
+        tenants: pa.Table,
+        k: int = 8,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> pa.Table:
+        """Rank the catalog's offers for every tenant of a table.
+
+        Parameters
+        ----------
+        rulebook
+            the operator's rules; bound to this catalog's fields and tiers first
+        tenants
+            one tenant a row, with the columns that the rulebook declares
+        k
+            the most places wanted for each tenant
+        on_progress
+            called with how many distinct policies are done, now and then
+
+        Returns
+        -------
+        pyarrow.Table
+            a row for each tenant, in order, with the columns of `tenantrank.engine.fleet.SCHEMA`; a tenant whose state
+            is refused has a row that says why, and one without an offer a row that says which rules left it so
+
+        Raises
+        ------
+        RulebookError
+            where the rulebook names a field or tier that this catalog does not have
+        """
+        return rank_fleet(self, rulebook.bind(self.catalog.fields).compile_many(tenants), k, on_progress)
+
+    def observed(self, field: str) -> NDArray[np.float64]:
+        """Give a Num field as ``sigma-pol/v2`` policies see it now, (offers,), the field's default where unknown."""
+        return self._view(V2).values(field)
 
     def transform(
         self,
@@ -330,39 +336,16 @@ class Engine:
             view = self._views.setdefault(version, View(self._shared.index, self._health, version))
         return view
 
-    def _prepared(self, version: Version, request: Request) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
+    def _prepared(self, version: Version, request: Request) -> Prepared:
         view = self._view(version)
         return self._requests.get((version, request), lambda: (view.live_rows(request), view.request_columns(request)))
 
     def _run(self, plans: Sequence[Plan], requests: Sequence[Request], seeds: Sequence[int], places: int) -> Ranked:
-        """Rank plans of one version; ``places`` is how many columns the answer has."""
+        """Rank plans of one version, each for its own request."""
         version = plans[0].version
-        distinct = list(dict.fromkeys(requests))
-        prepared = [self._prepared(version, request) for request in distinct]
-        place_of = {request: place for place, request in enumerate(distinct)}
-        batch = Batch.of(plans)
-        result = _empty(len(plans), places)
-        rank_programs(
-            self._view(version).columns,
-            self._shared.index.rows,
-            np.stack([live for live, _ in prepared]),
-            np.stack([columns for _, columns in prepared]),
-            np.array([place_of[request] for request in requests], dtype=np.int32),
-            batch.code,
-            batch.code_bounds,
-            batch.constants,
-            batch.constant_bounds,
-            batch.selectors,
-            batch.limits,
-            batch.temperatures,
-            batch.chain_rows,
-            batch.chain_places,
-            batch.chain_bounds,
-            np.array(seeds, dtype=np.int64),
-            batch.depth,
-            *result,
-        )
-        return result
+        place_of = {request: place for place, request in enumerate(dict.fromkeys(requests))}
+        prepared = [self._prepared(version, request) for request in place_of]
+        return run(self._view(version), plans, prepared, [place_of[request] for request in requests], seeds, places)
 
     def _places(self, k: int | None) -> int:
         if k is None:
@@ -374,15 +357,6 @@ class Engine:
     def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
         ids = pa.array(self.catalog.offer_ids, pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(rows), ids)
-
-
-def _empty(count: int, places: int) -> Ranked:
-    return (
-        np.full((count, places), -1, dtype=np.int32),
-        np.full((count, places), np.nan),
-        np.zeros(count, dtype=np.int32),
-        np.zeros(count, dtype=np.int32),
-    )
 
 
 def _chunks(positions: list[int]) -> Iterator[list[int]]:

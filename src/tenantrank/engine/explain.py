@@ -126,8 +126,8 @@ class Explanation:
     def deciding(self) -> tuple[Clause, ...]:
         """Give the fewest clauses whose removal would leave an offer; nothing where an offer passes or none exists.
 
-        An offer passes once every clause it fails is gone, so the fewest are what the nearest offer fails. Among sets of
-        equal size the one that most offers share stands, then the one whose clauses are tried first.
+        An offer passes once every clause it fails is gone, so the fewest are what the nearest offer fails. Among sets
+        of equal size the one that most offers share stands, then the one whose clauses are tried first.
         """
         failing = self.failing
         counts = failing.sum(axis=0)

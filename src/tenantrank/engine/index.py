@@ -1,7 +1,7 @@
 """A catalog made ready for kernels: padded columns of doubles, and bitsets of atomic conditions, each made once.
 
-A bitset has one bit an offer, in words of 64: bit ``j`` of word ``i`` is the offer in catalog row ``64 i + j``; bits past
-the last offer are never set.
+A bitset has one bit an offer, in words of 64: bit ``j`` of word ``i`` is the offer in catalog row ``64 i + j``; bits
+past the last offer are never set.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Atom = tuple[str, str]
 
 EVERY_OFFER = 0
 NO_OFFER = 1
+_ABSENT = -2  # no row has this dictionary code
 _FIRST_CAPACITY = 64
 
 
@@ -52,14 +53,15 @@ class CatalogIndex:
     def row(self, atom: Atom) -> int:
         """Give the row of an atomic condition, making its bitset on first use.
 
-        Atoms: ``("flag", field)``, ``("provider", id)``, ``("family", name)``, ``("served_by", id)``, ``("tier", name)``,
-        ``("own_tier", name)``, ``("min_tier", name)``, ``("capability", name)``, ``("unscoped", "")``, ``("scope", name)``.
-        A name that occurs in no offer gives `NO_OFFER`, so that the table never outgrows the catalog's own vocabulary.
+        Atoms: ``("flag", field)``, ``("provider", id)``, ``("family", name)``, ``("served_by", id)``, ``("tier",
+        name)``, ``("own_tier", name)``, ``("min_tier", name)``, ``("capability", name)``, ``("unscoped", "")``,
+        ``("scope", name)``. A name that occurs in no offer gives `NO_OFFER`, so that the table never outgrows the
+        catalog's own vocabulary.
         """
         row = self._row_of.get(atom)
         if row is not None:
             return row
-        holds = self._holds(*atom)
+        holds = np.asarray(self._holds(*atom), dtype=bool)
         if not holds.any():
             return NO_OFFER
         bits = self.pack(holds)
@@ -77,18 +79,21 @@ class CatalogIndex:
     def bits(self, atom: Atom) -> Bits:
         """Give the bitset of an atomic condition."""
         row = self.row(atom)
-        return self._rows[row]
+        bits: Bits = self._rows[row]
+        return bits
 
     def pack(self, holds: NDArray[np.bool_]) -> Bits:
         """Pack one truth value an offer into a bitset."""
         padded = np.zeros(self.width, dtype=bool)
         padded[: self.size] = holds
-        return np.packbits(padded, bitorder="little").view("<u8").astype(np.uint64)
+        bits: Bits = np.packbits(padded, bitorder="little").view("<u8").astype(np.uint64)
+        return bits
 
     def unpack(self, bits: Bits) -> NDArray[np.bool_]:
         """Unpack bitsets, (…, words), into truth values, (…, size)."""
         octets = bits.astype("<u8").view(np.uint8)
-        return np.unpackbits(octets, axis=-1, bitorder="little")[..., : self.size].astype(bool)
+        holds: NDArray[np.bool_] = np.unpackbits(octets, axis=-1, bitorder="little")[..., : self.size].astype(bool)
+        return holds
 
     def pad(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pad a column to the width of the kernels' columns; the padding is 0 and never read as an offer."""
@@ -140,7 +145,7 @@ class CatalogIndex:
         names = [name for name in fields if fields.sort_of(name, version) == "Num"]
         return {name: position for position, name in enumerate(names)}
 
-    def _holds(self, kind: str, name: str) -> NDArray[np.bool_]:
+    def _holds(self, kind: str, name: str) -> Any:
         if kind == "flag":
             flags = self.catalog.flags(name)
             return (flags == 1) | ((flags < 0) & bool(self.catalog.fields[name].default))
@@ -163,12 +168,10 @@ class CatalogIndex:
         column = {"provider": "provider_id", "family": "model_family", "own_tier": "tier", "scope": "scope"}[kind]
         return self._named(column, name)
 
-    def _named(self, column: str, name: str) -> NDArray[np.bool_]:
+    def _named(self, column: str, name: str) -> Any:
         codes, names = self.catalog.strings(column)
-        try:
-            return codes == names.index(name)
-        except ValueError:
-            return np.zeros(self.size, dtype=bool)
+        code = names.index(name) if name in names else _ABSENT
+        return np.equal(codes, code)
 
     def _tier_ranks(self) -> NDArray[np.int64]:
         order = self.catalog.fields.tier_order
@@ -176,4 +179,3 @@ class CatalogIndex:
         ranks = np.array([order.index(name) if name in order else -1 for name in names] or [-1])
         missing = order.index("fallback") if "fallback" in order else -1
         return np.where(codes < 0, missing, ranks[codes])
-

@@ -33,7 +33,8 @@ _PRIVACY = ("standard", "tee_required", "no_log")
 class Request:
     """What a call needs. Hashable, so that equal requests are prepared once.
 
-    Numbers are ``None`` where the request does not give them. ``needs`` holds those of `NEEDS` that apply, in that order.
+    Numbers are ``None`` where the request does not give them. ``needs`` holds those of `NEEDS` that apply, in that
+    order.
     """
 
     needs: tuple[str, ...] = ()
@@ -54,8 +55,8 @@ class Request:
     def of(cls, record: Mapping[str, Any] | Request | None) -> Request:
         """Check a request record: a call's body with ``requirements`` and ``scope`` beside it.
 
-        Of the body, ``images``, ``tools`` and ``response_format`` count; its other keys are not looked at. An empty list
-        may stand for an empty record.
+        Of the body, ``images``, ``tools`` and ``response_format`` count; its other keys are not looked at. An empty
+        list may stand for an empty record.
 
         Raises
         ------

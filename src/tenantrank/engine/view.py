@@ -29,7 +29,8 @@ class View:
     Attributes
     ----------
     columns : (fields, width) doubles with defaults in place of unknown values; no NaN, no negative zero
-    position : field name to its place among the columns; in v1 also ``"*quality"`` and ``"*partner"``, which are scorers
+    position : field name to its place among the columns; in v1 also ``"*quality"`` and ``"*partner"``, which are
+    scorers
     breaker_open, disabled : bitsets
     """
 
@@ -76,7 +77,9 @@ class View:
     def requirements(self, request: Request) -> list[tuple[str, Bits]]:
         """Give what `meets_req` checks for a request, as reason and bitset, in the order of the checks (section 4)."""
         index = self.index
-        checks = [(f"missing_capability:{need}", index.bits(("capability", _CAPABILITY[need]))) for need in request.needs]
+        checks = [
+            (f"missing_capability:{need}", index.bits(("capability", _CAPABILITY[need]))) for need in request.needs
+        ]
         if request.min_context is not None:
             checks.append(("min_context", index.pack(self.values("context") >= request.min_context)))
         if request.model_family is not None:
@@ -97,7 +100,7 @@ class View:
         return checks
 
     def request_columns(self, request: Request) -> NDArray[np.float64]:
-        """Give the scorers of the first version that depend on a request, (3, width); in the second version, none, (0, 0)."""
+        """Give the request-dependent scorers of the first version, (3, width); the second has none, (0, 0)."""
         if self.version != V1:
             return np.zeros((0, 0))
         columns = np.zeros((op.REQUEST_COLUMNS, self.index.width))

@@ -1,7 +1,7 @@
 """Whether a JSON value is a term of the language, decided totally and before anything else happens to it.
 
-Source: the language's specification, section 1. Nothing is coerced and nothing is ignored: an unknown op, field, tier or
-key is refused, and the answer for a value depends on that value and the vocabulary alone.
+Source: the language's specification, section 1. Nothing is coerced and nothing is ignored: an unknown op, field, tier
+or key is refused, and the answer for a value depends on that value and the vocabulary alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tenantrank.policy.signature import (
 _EXACT = 2**53
 
 
-class _Fault(Exception):
+class _FaultError(Exception):
     """A fault found somewhere below; each level on the way out adds its step, innermost first."""
 
     def __init__(self, reason: str, *steps: str) -> None:
@@ -52,17 +52,17 @@ class _Checker:
     def term(self, term: Any, expected: str | None, depth: int) -> str:
         """Check one subterm and give its sort."""
         if type(term) is not list or not term or type(term[0]) is not str:
-            raise _Fault(f"a term is an array that begins with an op name, got {_shown(term)}")
+            raise _FaultError(f"a term is an array that begins with an op name, got {_shown(term)}")
         if depth > MAX_DEPTH:
-            raise _Fault(f"deeper than {MAX_DEPTH} levels")
+            raise _FaultError(f"deeper than {MAX_DEPTH} levels")
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise _Fault(f"more than {MAX_NODES} subterms")
+            raise _FaultError(f"more than {MAX_NODES} subterms")
         op = self.ops.get(term[0])
         if op is None:
-            raise _Fault(f"unknown op {_shown(term[0])} in {self.version}")
+            raise _FaultError(f"unknown op {_shown(term[0])} in {self.version}")
         if expected is not None and op.sort != expected:
-            raise _Fault(f"expected a {expected}, got {op.name}, a {op.sort}")
+            raise _FaultError(f"expected a {expected}, got {op.name}, a {op.sort}")
         slots = self._slots(op, len(term) - 1)
         for index, slot in enumerate(slots, 1):
             try:
@@ -70,7 +70,7 @@ class _Checker:
                     self.term(term[index], slot, depth + 1)
                 else:
                     _PARAMETERS[slot](self, term[index])
-            except _Fault as fault:
+            except _FaultError as fault:
                 fault.steps.append(f".{op.name}[{index}]")
                 raise
         return op.sort
@@ -78,10 +78,10 @@ class _Checker:
     def _slots(self, op: Op, given: int) -> tuple[str, ...]:
         if op.variadic:
             if given == 0:
-                raise _Fault(f"{op.name} takes one argument or more, got none")
+                raise _FaultError(f"{op.name} takes one argument or more, got none")
             return op.slots * given
         if given != len(op.slots):
-            raise _Fault(f"{op.name} takes {len(op.slots)} argument(s), got {given}")
+            raise _FaultError(f"{op.name} takes {len(op.slots)} argument(s), got {given}")
         return op.slots
 
     def num_field(self, value: Any) -> None:
@@ -94,18 +94,18 @@ class _Checker:
         _text(value, "a field name")
         found = self.fields.sort_of(value, self.version)
         if found is None:
-            raise _Fault(f"undeclared field {_shown(value)}")
+            raise _FaultError(f"undeclared field {_shown(value)}")
         if found != sort:
-            raise _Fault(f"field {_shown(value)} is a {found} field, expected a {sort} field")
+            raise _FaultError(f"field {_shown(value)} is a {found} field, expected a {sort} field")
 
     def tier(self, value: Any) -> None:
         _text(value, "a tier name")
         if value not in self.fields.tier_order:
-            raise _Fault(f"unknown tier {_shown(value)}, expected one of {', '.join(self.fields.tier_order)}")
+            raise _FaultError(f"unknown tier {_shown(value)}, expected one of {', '.join(self.fields.tier_order)}")
 
     def relation(self, value: Any) -> None:
         if type(value) is not str or value not in RELATIONS:
-            raise _Fault(f"expected a relation ({' '.join(RELATIONS)}), got {_shown(value)}")
+            raise _FaultError(f"expected a relation ({' '.join(RELATIONS)}), got {_shown(value)}")
 
     def number(self, value: Any) -> None:
         _number(value, "a finite number")
@@ -113,7 +113,7 @@ class _Checker:
     def count(self, value: Any) -> None:
         _number(value, "an integer of at least 1")
         if value < 1 or value != int(value):
-            raise _Fault(f"expected an integer of at least 1, got {_shown(value)}")
+            raise _FaultError(f"expected an integer of at least 1, got {_shown(value)}")
 
     def text(self, value: Any) -> None:
         _text(value, "a string")
@@ -126,21 +126,21 @@ class _Checker:
 
     def chain(self, value: Any) -> None:
         if type(value) is not list:
-            raise _Fault(f"expected a list of provider and model pairs, got {_shown(value)}")
+            raise _FaultError(f"expected a list of provider and model pairs, got {_shown(value)}")
         for index, pair in enumerate(value):
             _at(f"[{index}]", _chain_pair, pair)
 
     def recipe(self, value: Any) -> None:
         if type(value) is not list:
-            raise _Fault(f"expected a list of strings or flat records, got {_shown(value)}")
+            raise _FaultError(f"expected a list of strings or flat records, got {_shown(value)}")
         for index, entry in enumerate(value):
             _at(f"[{index}]", _recipe_entry, entry)
 
     def action(self, value: Any) -> None:
         if type(value) is not dict:
-            raise _Fault(f"an action is a record, got {_shown(value)}")
+            raise _FaultError(f"an action is a record, got {_shown(value)}")
         if "action" not in value:
-            raise _Fault("an action needs the key 'action'")
+            raise _FaultError("an action needs the key 'action'")
         for key, given in value.items():
             _text(key, "a string key")
             _at(f".{key}", _ACTION_KEYS.get(key, _finite), given)
@@ -149,7 +149,7 @@ class _Checker:
 def _at(step: str, check: Callable[[Any], None], value: Any) -> None:
     try:
         check(value)
-    except _Fault as fault:
+    except _FaultError as fault:
         fault.steps.append(step)
         raise
 
@@ -163,28 +163,30 @@ def _shown(value: Any) -> str:
         except ValueError:  # an int with more digits than Python prints
             return "an integer of very many digits"
         return text if len(text) <= 60 else text[:57] + "…"
-    return {list: "an array", dict: "a record"}.get(kind, f"a {kind.__name__}")
+    if kind is list:
+        return "an array"
+    return "a record" if kind is dict else f"a {kind.__name__}"
 
 
 def _number(value: Any, wanted: str) -> None:
     kind = type(value)
     if kind is float:
         if not math.isfinite(value):
-            raise _Fault(f"expected {wanted}, got {value}")
+            raise _FaultError(f"expected {wanted}, got {value}")
     elif kind is not int:
-        raise _Fault(f"expected {wanted}, got {_shown(value)}")
+        raise _FaultError(f"expected {wanted}, got {_shown(value)}")
     elif not -_EXACT <= value <= _EXACT:
-        raise _Fault(f"integer {_shown(value)} is outside ±2^53, where a double holds every integer")
+        raise _FaultError(f"integer {_shown(value)} is outside ±2^53, where a double holds every integer")
 
 
 def _text(value: Any, wanted: str) -> None:
     if type(value) is not str:
-        raise _Fault(f"expected {wanted}, got {_shown(value)}")
+        raise _FaultError(f"expected {wanted}, got {_shown(value)}")
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise _Fault("string with a lone surrogate, which no UTF-8 text holds") from None
+            raise _FaultError("string with a lone surrogate, which no UTF-8 text holds") from None
 
 
 def _finite(value: Any) -> None:
@@ -193,7 +195,7 @@ def _finite(value: Any) -> None:
 
 def _one_action(value: Any) -> None:
     if type(value) is not str or value not in ACTIONS:
-        raise _Fault(f"expected an action ({' '.join(ACTIONS)}), got {_shown(value)}")
+        raise _FaultError(f"expected an action ({' '.join(ACTIONS)}), got {_shown(value)}")
 
 
 def _backoff(value: Any) -> None:
@@ -215,15 +217,15 @@ _CHAIN_KEYS = frozenset({"provider", "provider_id", "model", "model_family"})
 
 def _chain_pair(value: Any) -> None:
     if type(value) is not dict:
-        raise _Fault(f"expected a record of provider and model, got {_shown(value)}")
+        raise _FaultError(f"expected a record of provider and model, got {_shown(value)}")
     for key, given in value.items():
         if type(key) is not str or key not in _CHAIN_KEYS:
-            raise _Fault(f"unknown key {_shown(key)}, expected provider or provider_id, and model or model_family")
+            raise _FaultError(f"unknown key {_shown(key)}, expected provider or provider_id, and model or model_family")
         _at(f".{key}", lambda name: _text(name, "a string"), given)
     if "provider" not in value and "provider_id" not in value:
-        raise _Fault("a pair needs 'provider' or 'provider_id'")
+        raise _FaultError("a pair needs 'provider' or 'provider_id'")
     if "model" not in value and "model_family" not in value:
-        raise _Fault("a pair needs 'model' or 'model_family'")
+        raise _FaultError("a pair needs 'model' or 'model_family'")
 
 
 def _recipe_entry(value: Any) -> None:
@@ -271,5 +273,5 @@ def check(term: Any, fields: Fields, version: Version, sort: str | None = None) 
     """
     try:
         return _Checker(fields, version).term(term, sort, 1)
-    except _Fault as fault:
+    except _FaultError as fault:
         raise PolicyError(fault.path(), fault.reason) from None

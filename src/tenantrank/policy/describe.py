@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tenantrank.policy.encoding import encode_number
+from tenantrank.policy.encoding import encode_number, encode_parameter
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Term
 
@@ -43,8 +43,8 @@ _ACTIONS = {
 def describe(term: Term) -> list[str]:
     """Describe an admitted term, one line a clause.
 
-    A policy gives a line for each clause of its filter, then how survivors are scored, how they are ordered, what changes
-    in the request (where something does), and what follows a failure. Other sorts give their own lines.
+    A policy gives a line for each clause of its filter, then how survivors are scored, how they are ordered, what
+    changes in the request (where something does), and what follows a failure. Other sorts give their own lines.
     """
     return _BY_SORT[term.sort](term.root)
 
@@ -143,7 +143,9 @@ def _selector(node: Node) -> str:
     if node.op == "ordered":
         return "catalog order"
     if node.op == "sample":
-        return f"drawn at random by the seed, higher scores favoured, at temperature {encode_number(node.parameters[0])}"
+        return (
+            f"drawn at random by the seed, higher scores favoured, at temperature {encode_number(node.parameters[0])}"
+        )
     pairs = [
         f"{pair.get('provider', pair.get('provider_id'))}/{pair.get('model', pair.get('model_family'))}"
         for pair in node.parameters[0]
@@ -163,7 +165,7 @@ def _transform(node: Node) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return encode_number(value) if isinstance(value, float) else str(value).lower() if value in (True, False) else str(value)
+    return value if isinstance(value, str) else encode_parameter(value)
 
 
 _TRANSFORMS: dict[str, Callable[..., str]] = {

@@ -14,7 +14,9 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\
 
 
 def encode_number(value: float) -> str:
-    """Write a finite number: zero of either sign as ``0``, integers up to 2^53 without a point, the rest as ``%.17g``."""
+    """Write a finite number: zero of either sign as ``0``, integers up to 2^53 without a point, the rest as
+    ``%.17g``.
+    """
     number = float(value)
     if -_EXACT <= number <= _EXACT and number == int(number):
         return str(int(number))

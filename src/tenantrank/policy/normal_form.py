@@ -1,12 +1,13 @@
 """The normal form of an admitted term: the one spelling that stands for all spellings of the same structure.
 
 Source: the language's specification, section 2. A term is rebuilt from its leaves up, its encoding along with it, since
-the children of `and`, `or`, `add` and `ev_add` are ordered by their encodings. Nothing beyond the listed rewrites happens:
-no arithmetic, and duplicated children stay.
+the children of `and`, `or`, `add` and `ev_add` are ordered by their encodings. Nothing beyond the listed rewrites
+happens: no arithmetic, and duplicated children stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +55,8 @@ def conjunction(nodes: list[Node]) -> Node:
     return _gathered("and", nodes)
 
 
-def _normalize(term: list[Any], ops: Any) -> Node:
-    op: Op = ops[term[0]]
+def _normalize(term: list[Any], ops: Mapping[str, Op]) -> Node:
+    op = ops[term[0]]
     if op.variadic:
         return _gathered(op.name, [_normalize(child, ops) for child in term[1:]])
     if not op.slots:
@@ -153,7 +154,7 @@ def _override(children: tuple[Node, ...], parameters: tuple[Any, ...]) -> Node:
     return plan
 
 
-_REWRITES: dict[str, Any] = {
+_REWRITES: dict[str, Callable[[tuple[Node, ...], tuple[Any, ...]], Node | None]] = {
     "not": _not,
     "scale": _scale,
     "gate": _gate,
@@ -163,7 +164,9 @@ _REWRITES: dict[str, Any] = {
 
 
 def _plain(value: Any) -> Any:
-    """Copy a parameter so that a node never shares state with its caller; numbers become doubles without a sign on zero."""
+    """Copy a parameter so that a node never shares state with its caller; numbers become doubles without a sign on
+    zero.
+    """
     kind = type(value)
     if kind is float or kind is int:
         return float(value) + 0.0

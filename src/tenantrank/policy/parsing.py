@@ -1,7 +1,7 @@
 """JSON text or bytes to a JSON value, strictly: what two parsers could read differently is refused.
 
-The standard parser keeps the last of two equal keys, reads NaN and Infinity, and gives up at a depth that depends on the
-caller's stack. Here the size and the depth are checked by a scan before it runs, and the rest by its hooks.
+The standard parser keeps the last of two equal keys, reads NaN and Infinity, and gives up at a depth that depends on
+the caller's stack. Here the size and the depth are checked by a scan before it runs, and the rest by its hooks.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ _SUBTERM_SORTS = frozenset({"Pred", "Scorer", "Selector", "Xform", "FailPlan", "
 class Op:
     """One operator: its result sort and the sort of each argument.
 
-    ``slots`` names one sort an argument; ``variadic`` says that the single slot repeats, once or more. A slot whose sort
-    is one of the term sorts takes a subterm, any other takes a plain parameter: the signature alone decides.
+    ``slots`` names one sort an argument; ``variadic`` says that the single slot repeats, once or more. A slot whose
+    sort is one of the term sorts takes a subterm, any other takes a plain parameter: the signature alone decides.
     """
 
     name: str

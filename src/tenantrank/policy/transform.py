@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from tenantrank.errors import PolicyError
 from tenantrank.policy.normal_form import Node
@@ -110,7 +110,7 @@ def _filter(body: dict[str, Any], kind: str, recipe: list[Any], seed: int | None
     filters[kind] = entry
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -1,0 +1,67 @@
+"""Rank every model for every tenant, and prove which rule decided.
+
+>>> import tenantrank as tr
+>>> catalog = tr.Catalog.bundled()
+>>> policy = tr.admit(["policy", ["is", "priced"], ["neg", ["normalize", ["field", "price_out"]]],
+...                    ["argmax"], ["id"], ["always", {"action": "next_candidate"}]], catalog.fields)
+>>> decision = tr.Engine(catalog).rank(policy, k=3)
+>>> len(decision.offer_ids)
+3
+"""
+
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as _version
+
+from tenantrank.catalog import Catalog
+from tenantrank.catalog.health import Health
+from tenantrank.engine import Decision, Engine, Explanation, Request
+from tenantrank.errors import (
+    CatalogError,
+    HealthError,
+    PolicyError,
+    RequestError,
+    RulebookError,
+    TenantError,
+    TenantrankError,
+)
+from tenantrank.policy import builder
+from tenantrank.policy.describe import describe
+from tenantrank.policy.failure_plan import classify
+from tenantrank.policy.policy import Policy, Term, admit, admit_term
+from tenantrank.policy.signature import Field, Fields
+from tenantrank.tenants import CompiledPolicy, Fleet, Origin, Rulebook
+
+try:
+    __version__ = _version("tenantrank")
+except PackageNotFoundError:  # run from a source tree that was never installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "Catalog",
+    "CatalogError",
+    "CompiledPolicy",
+    "Decision",
+    "Engine",
+    "Explanation",
+    "Field",
+    "Fields",
+    "Fleet",
+    "Health",
+    "HealthError",
+    "Origin",
+    "Policy",
+    "PolicyError",
+    "Request",
+    "RequestError",
+    "Rulebook",
+    "RulebookError",
+    "TenantError",
+    "TenantrankError",
+    "Term",
+    "__version__",
+    "admit",
+    "admit_term",
+    "builder",
+    "classify",
+    "describe",
+]

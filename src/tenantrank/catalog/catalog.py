@@ -1,0 +1,329 @@
+"""The catalog: an immutable snapshot of offers, and the arrays that an engine reads from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tenantrank.catalog.fields import Observations
+from tenantrank.catalog.identity import content_id
+from tenantrank.catalog.metadata import Metadata, declarations, tiers_of
+from tenantrank.catalog.provenance import canonical_provenance
+from tenantrank.catalog.records import table_of_records
+from tenantrank.catalog.schema import CAPABILITY_PREFIX, kind_of_type
+from tenantrank.catalog.tables import canonical_table
+from tenantrank.errors import CatalogError
+from tenantrank.policy.signature import DEFAULT_TIER_ORDER, Fields
+
+if TYPE_CHECKING:
+    from tenantrank.catalog.diff import CatalogDiff
+
+Codes = npt.NDArray[np.int32]
+
+
+class Catalog:
+    """An immutable snapshot of offers as Arrow columns.
+
+    Make one with `load`, `bundled`, `from_records` or `from_table`. The order of offers is part of the content: it
+    decides ties. Arrays are made on first use, kept, and read-only.
+    """
+
+    def __init__(
+        self,
+        table: pa.Table,
+        metadata: Metadata,
+        as_of: date | None = None,
+        provenance: pa.Table | Callable[[], pa.Table | None] | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        """Hold a canonical table as it is; the class methods are the way in for anything else."""
+        self._table = table
+        self._metadata = metadata
+        self._as_of = as_of
+        self._provenance = provenance
+        self._warnings = tuple(warnings)
+        self._strings: dict[str, tuple[Codes, tuple[str, ...]]] = {}
+        self._capabilities: dict[str, npt.NDArray[np.int8]] = {}
+
+    @classmethod
+    def from_records(
+        cls,
+        offers: Iterable[Mapping[str, Any]],
+        fields: Mapping[str, Any] | None = None,
+        tier_order: Sequence[str] = DEFAULT_TIER_ORDER,
+        as_of: date | None = None,
+    ) -> Catalog:
+        """Make a catalog from plain records, in their order.
+
+        Parameters
+        ----------
+        offers
+            one mapping an offer: ``id`` or ``offer_id``, ``provider_id``, ``model_family``, and any documented column
+            (see `tenantrank.catalog.schema`); ``capabilities`` holds ``context`` and flags by name, ``offer`` holds
+            ``peer_id``; any further number, bool, string or list of strings makes a column of its own
+        fields
+            declared fields: ``{name: {"sort": "Num" or "Bool", "default": …}}``; one that has no column is unknown
+            everywhere
+        tier_order
+            tier names, lowest first
+        as_of
+            today, for facts that depend on a date
+
+        Raises
+        ------
+        CatalogError
+            naming column, row and offer, for NaN, −inf, a value of a wrong type, a missing key or a repeated
+            ``offer_id``
+        """
+        metadata = Metadata(declarations(fields), tiers_of(tier_order))
+        table = table_of_records(offers, metadata.declared)
+        return cls(canonical_table(table, metadata.declared), metadata, as_of)
+
+    @classmethod
+    def from_table(
+        cls,
+        table: pa.Table,
+        fields: Mapping[str, Any] | None = None,
+        tier_order: Sequence[str] = DEFAULT_TIER_ORDER,
+        as_of: date | None = None,
+        *,
+        built: date | None = None,
+        sources: Mapping[str, Any] | None = None,
+        provenance: pa.Table | None = None,
+    ) -> Catalog:
+        """Make a catalog from an Arrow table whose columns have their documented names.
+
+        Parameters
+        ----------
+        table
+            strings plain or dictionary-encoded, numbers of any width, any chunking; row order is catalog order
+        fields, tier_order, as_of
+            as for `from_records`
+        built
+            day on which the snapshot was made
+        sources
+            what each source name of ``provenance`` stands for (JSON values)
+        provenance
+            where values come from: columns ``offer_id``, ``column``, ``source``, ``as_of`` (strings)
+
+        Raises
+        ------
+        CatalogError
+            as for `from_records`, and for provenance of an offer that is not in the table
+        """
+        metadata = Metadata(declarations(fields), tiers_of(tier_order), built, MappingProxyType(dict(sources or {})))
+        canonical = canonical_table(table, metadata.declared)
+        stated = None if provenance is None else canonical_provenance(provenance, canonical["offer_id"])
+        return cls(canonical, metadata, as_of, stated)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, as_of: date | None = None) -> Catalog:
+        """Read a catalog file: Parquet, Arrow IPC, JSON or CSV, by its suffix.
+
+        Raises
+        ------
+        CatalogError
+            one line with the path, for a file that is missing, empty, cut short, damaged or of another form
+        """
+        from tenantrank.catalog.files import read_catalog
+
+        return read_catalog(path, as_of)
+
+    @classmethod
+    def bundled(cls, as_of: date | None = None) -> Catalog:
+        """Read the snapshot that comes with the package: from the wheel, else from the repository's ``data`` folder.
+
+        Raises
+        ------
+        CatalogError
+            where neither is there
+        """
+        from tenantrank.catalog.files import bundled_catalog
+
+        return bundled_catalog(as_of)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the catalog by its path's suffix: ``.parquet``, ``.arrow``/``.ipc``/``.feather``, ``.json``, ``.csv``.
+
+        The file appears whole or not at all. Parquet and IPC keep everything but ``as_of`` and ``warnings``; JSON
+        leaves provenance out; CSV holds the offers alone.
+
+        Raises
+        ------
+        CatalogError
+            for another suffix, or where the file cannot be written
+        """
+        from tenantrank.catalog.files import write_catalog
+
+        write_catalog(self, path)
+
+    def with_overlay(self, overlay: Mapping[str, Any] | str | os.PathLike[str], as_of: date | None = None) -> Catalog:
+        """Give a catalog with an operator's attestations laid over this one.
+
+        Parameters
+        ----------
+        overlay
+            a mapping, or the path of a YAML or JSON file
+        as_of
+            today, by which ``verified_at`` and ``valid_until`` are judged; default: this catalog's ``as_of``
+
+        Returns
+        -------
+        Catalog
+            with an id of its own; what matched nothing is told in ``warnings``
+
+        Raises
+        ------
+        CatalogError
+            one line with the place of the fault; also where a date has to be judged and ``as_of`` is not known
+        """
+        from tenantrank.catalog.overlay import apply_overlay
+
+        return apply_overlay(self, overlay, as_of)
+
+    def diff(self, other: Catalog) -> CatalogDiff:
+        """Say what changes from this catalog to another one."""
+        from tenantrank.catalog.diff import diff_catalogs
+
+        return diff_catalogs(self, other)
+
+    def __len__(self) -> int:
+        return self._table.num_rows  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"Catalog({len(self)} offers, {self.catalog_id[:12]})"
+
+    @property
+    def table(self) -> pa.Table:
+        """The offers in catalog order: documented columns in their order, then the others by name."""
+        return self._table
+
+    @property
+    def as_of(self) -> date | None:
+        """The day that was passed in as today."""
+        return self._as_of
+
+    @property
+    def built(self) -> date | None:
+        """The day on which the snapshot was made, where that is known."""
+        return self._metadata.built
+
+    @property
+    def judged_at(self) -> date | None:
+        """The day by which ``deprecated`` and ``age_days`` are judged: ``as_of``, else ``built``."""
+        return self._as_of or self._metadata.built
+
+    @property
+    def metadata(self) -> Metadata:
+        """Declared fields, tier order, build date and sources."""
+        return self._metadata
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an overlay asked for and did not get, one line each."""
+        return self._warnings
+
+    @cached_property
+    def catalog_id(self) -> str:
+        """sha256 of the content in 64 hex digits; see `tenantrank.catalog.identity` for what counts."""
+        return content_id(self._table, self._metadata)
+
+    @cached_property
+    def offer_ids(self) -> tuple[str, ...]:
+        """The offers' ids in catalog order."""
+        return tuple(self._table["offer_id"].to_pylist())
+
+    @cached_property
+    def provenance(self) -> pa.Table | None:
+        """Where values come from, by offer: ``offer_id``, ``column``, ``source``, ``as_of`` (strings)."""
+        return self._provenance() if callable(self._provenance) else self._provenance
+
+    @property
+    def fields(self) -> Fields:
+        """The vocabulary of policies: the language's own fields, every observable column, and the derived facts."""
+        return self._observations.fields
+
+    @cached_property
+    def _observations(self) -> Observations:
+        return Observations(self._table, self._metadata, self.judged_at)
+
+    def numbers(self, field: str) -> npt.NDArray[np.float64]:
+        """Give a Num field of every offer as float64: NaN where unknown, no default applied, never −0.0.
+
+        Raises
+        ------
+        CatalogError
+            for a name that is not a Num field of this catalog
+        """
+        return self._observations.numbers(field)
+
+    def flags(self, field: str) -> npt.NDArray[np.int8]:
+        """Give a Bool field of every offer as int8: 1 true, 0 false, −1 unknown.
+
+        Raises
+        ------
+        CatalogError
+            for a name that is not a Bool field of this catalog
+        """
+        return self._observations.flags(field)
+
+    def capability(self, name: str) -> npt.NDArray[np.int8]:
+        """Give a capability of every offer as int8: 1 has it, 0 has it not, −1 unknown; any name is allowed.
+
+        ``context`` counts as a capability that every offer with a known, positive context window has.
+        """
+        values = self._capabilities.get(name)
+        if values is None:
+            column = name if name.startswith("supports_") else CAPABILITY_PREFIX + name
+            if name == "context":
+                known = self.numbers(name)
+                values = np.where(np.isnan(known), -1, known > 0).astype(np.int8)
+            elif column in self._table.column_names and pa.types.is_boolean(self._table[column].type):
+                values = pc.fill_null(self._table[column].cast(pa.int8()), -1).to_numpy().astype(np.int8)
+            else:
+                values = np.full(len(self), -1, dtype=np.int8)
+            values.flags.writeable = False
+            self._capabilities[name] = values
+        return values
+
+    def strings(self, column: str) -> tuple[Codes, tuple[str, ...]]:
+        """Give a string column as int32 codes and the names they stand for, in order of first appearance; −1 is null.
+
+        Raises
+        ------
+        CatalogError
+            for a name that is not a string column
+        """
+        found = self._strings.get(column)
+        if found is None:
+            data = self._column(column, "string").combine_chunks()
+            if not pa.types.is_dictionary(data.type):
+                data = data.dictionary_encode()
+            codes = pc.fill_null(data.indices, -1).to_numpy().astype(np.int32)
+            codes.flags.writeable = False
+            found = self._strings[column] = (codes, tuple(data.dictionary.to_pylist()))
+        return found
+
+    def lists(self, column: str) -> list[list[str] | None]:
+        """Give a list column for people to read; ``None`` is null.
+
+        Raises
+        ------
+        CatalogError
+            for a name that is not a list column
+        """
+        return self._column(column, "list").to_pylist()  # type: ignore[no-any-return]
+
+    def _column(self, name: str, kind: str) -> pa.ChunkedArray:
+        if name not in self._table.column_names or kind_of_type(self._table[name].type) != kind:
+            raise CatalogError(f"{name!r} is not a {kind} column of this catalog")
+        return self._table[name]

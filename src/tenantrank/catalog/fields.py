@@ -1,0 +1,130 @@
+"""What policies may observe of a catalog: every numeric and bool column, and the facts derived from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from tenantrank.catalog.derive import Derived, Flags, Numbers, bool_values, derived_facts, number_values
+from tenantrank.catalog.metadata import Metadata
+from tenantrank.catalog.schema import BY_NAME, kind_of_type
+from tenantrank.errors import CatalogError
+from tenantrank.policy.signature import BUILTIN_FIELDS, VERSIONS, Field, Fields, Sort
+
+_SORTS: dict[str, Sort] = {"bool": "Bool", "int64": "Num", "double": "Num"}
+_OLD_BUILTINS = frozenset(field.name for field in BUILTIN_FIELDS if field.versions != VERSIONS)
+
+
+class Observations:
+    """The observable fields of one catalog and their values, each array made once and read-only.
+
+    Parameters
+    ----------
+    table
+        as `canonical_table` gives it
+    metadata
+        of which declared fields and tier order count
+    judged_at
+        day by which facts that depend on a date are judged
+    """
+
+    def __init__(self, table: pa.Table, metadata: Metadata, judged_at: date | None) -> None:
+        self._table = table
+        self._columns = {name: _sort_of(table[name]) for name in table.column_names}
+        self._cache: dict[tuple[str, Sort], Flags | Numbers] = {}
+        facts = {fact.name: fact for fact in derived_facts(table, judged_at)}
+        self._derived = {name: fact for name, fact in facts.items() if not self._is_stated(name)}
+        self.fields = self._vocabulary(metadata, facts)
+
+    def flags(self, name: str) -> Flags:
+        """Give a Bool field as int8: 1 true, 0 false, −1 unknown."""
+        return self._values(name, "Bool")  # type: ignore[return-value]
+
+    def numbers(self, name: str) -> Numbers:
+        """Give a Num field as float64: NaN where unknown, no default applied, never −0.0."""
+        return self._values(name, "Num")  # type: ignore[return-value]
+
+    def _values(self, name: str, sort: Sort) -> Flags | Numbers:
+        values = self._cache.get((name, sort))
+        if values is None:
+            field = self.fields.get(name)
+            if field is None or field.sort != sort:
+                what = "no field" if field is None else f"a {field.sort} field"
+                raise CatalogError(f"{name!r} is {what} of this catalog, not a {sort} field")
+            values = _read_only(self._work_out(name, sort))
+            self._cache[name, sort] = values
+        return values
+
+    def _work_out(self, name: str, sort: Sort) -> Flags | Numbers:
+        fact = self._derived.get(name)
+        if fact is not None and fact.sort == sort:
+            return fact.values()
+        if self._columns.get(name) == sort:
+            return bool_values(self._table[name]) if sort == "Bool" else number_values(self._table[name])
+        rows = self._table.num_rows
+        return np.full(rows, -1, dtype=np.int8) if sort == "Bool" else np.full(rows, math.nan)
+
+    def _is_stated(self, name: str) -> bool:
+        """Say whether the table itself holds this fact: any further column, or a documented one with a value."""
+        if name not in self._columns:
+            return False
+        return name not in BY_NAME or self._table[name].null_count < self._table.num_rows
+
+    def _vocabulary(self, metadata: Metadata, facts: Mapping[str, Derived]) -> Fields:
+        extension: dict[str, Field] = {}
+        for name, sort in self._columns.items():
+            if sort is not None and ":" not in name and (name not in _OLD_BUILTINS or name in metadata.declared):
+                described = facts[name].description if name in facts else ""
+                extension[name] = _field_of_column(name, sort, self._table[name], described)
+        for fact in self._derived.values():
+            extension[fact.name] = self._field_of_fact(fact)
+        for name, declared in metadata.declared.items():
+            known = extension.get(name)
+            if known is not None and known.sort == declared.sort:
+                extension[name] = replace(
+                    known,
+                    default=declared.default,
+                    unit=declared.unit or known.unit,
+                    description=declared.description or known.description,
+                    source=declared.source or known.source,
+                )
+            else:
+                # The operator's word for something else: a derived fact of another sort is not that.
+                if name in self._derived:
+                    del self._cache[name, self._derived.pop(name).sort]
+                extension[name] = replace(declared, coverage=_share(0, self._table.num_rows))
+        return Fields(extension, metadata.tier_order)
+
+    def _field_of_fact(self, fact: Derived) -> Field:
+        values = self._cache[fact.name, fact.sort] = _read_only(fact.values())
+        known = np.count_nonzero(~np.isnan(values)) if fact.sort == "Num" else np.count_nonzero(values >= 0)
+        share = _share(int(known), self._table.num_rows)
+        return Field(fact.name, fact.sort, fact.default, fact.unit, fact.description, fact.source, share)
+
+
+def _sort_of(column: pa.ChunkedArray) -> Sort | None:
+    return _SORTS.get(kind_of_type(column.type) or "")
+
+
+def _share(known: int, rows: int) -> float | None:
+    return known / rows if rows else None
+
+
+def _field_of_column(name: str, sort: Sort, column: pa.ChunkedArray, described: str) -> Field:
+    documented = BY_NAME.get(name)
+    default: float | bool = False
+    if sort == "Num":
+        default = documented.default if documented else math.inf if name.startswith("price_") else 0.0
+    unit, text = (documented.unit, documented.description) if documented else ("", described)
+    share = _share(len(column) - column.null_count, len(column))
+    return Field(name, sort, default, unit if sort == "Num" else "", text, "offer", share)
+
+
+def _read_only(values: Flags | Numbers) -> Flags | Numbers:
+    values.flags.writeable = False
+    return values

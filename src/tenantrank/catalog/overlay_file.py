@@ -1,0 +1,172 @@
+"""An operator's overlay as it is written: attestations, and offers of the operator's own, checked where they enter."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Hashable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from tenantrank.errors import CatalogError
+
+EVIDENCED = frozenset(
+    {
+        "no_log",
+        "has_tee",
+        "retention_days",
+        "zdr",
+        "trains_on_data",
+        "geo",
+        "regions",
+        "region_scope",
+        "residency_options",
+    }
+)
+"""Columns that tenants are promised something about: to set one takes a contract and the day it was verified."""
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("expected a date as YYYY-MM-DD") from None
+    if value is not None and (isinstance(value, datetime) or not isinstance(value, date)):
+        raise ValueError("expected a date as YYYY-MM-DD")
+    return value
+
+
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Day = Annotated[date | None, BeforeValidator(_day)]
+Text = Annotated[str, Field(min_length=1)]
+Patterns = Annotated[tuple[Text, ...] | None, BeforeValidator(_one_or_more), Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Match(_Strict):
+    """Which offers an attestation is about: every key given must hold, by any one of its values.
+
+    In the string columns a value may hold ``*`` for any run of characters. ``geo`` and ``regions`` hold where the offer
+    lists one of the values. A null matches nothing.
+    """
+
+    offer_id: Patterns = None
+    provider_id: Patterns = None
+    model_family: Patterns = None
+    wire_model_id: Patterns = None
+    lab: Patterns = None
+    region_key: Patterns = None
+    cloud_region: Patterns = None
+    geo: Patterns = None
+    regions: Patterns = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Match:
+        if not self.model_fields_set:
+            raise ValueError("names no column")
+        return self
+
+
+class _Evidence(_Strict):
+    """Values and what vouches for them."""
+
+    set: dict[Text, Any] = Field(min_length=1)
+    account: Text | None = None
+    contract: Text | None = None
+    verified_at: Day = None
+    valid_until: Day = None
+
+    @model_validator(mode="after")
+    def _is_evidenced(self) -> _Evidence:
+        promised = sorted(name for name, value in self.set.items() if name in EVIDENCED and value is not None)
+        for key in ("contract", "verified_at"):
+            if promised and getattr(self, key) is None:
+                raise ValueError(f"sets {promised[0]!r} without {key!r}")
+        if self.verified_at and self.valid_until and self.valid_until < self.verified_at:
+            raise ValueError("valid_until lies before verified_at")
+        return self
+
+
+class Attestation(_Evidence):
+    """Values of columns for every offer that matches."""
+
+    match: Match
+
+
+class OwnOffer(_Evidence):
+    """One more offer: a copy of offer ``like`` under another id, with some columns set."""
+
+    like: Text
+    offer_id: Text
+
+
+class Overlay(_Strict):
+    """A whole overlay; later attestations win over earlier ones."""
+
+    name: Text = "operator"
+    attestations: Annotated[tuple[Attestation, ...], BeforeValidator(_one_or_more)] = ()
+    offers: Annotated[tuple[OwnOffer, ...], BeforeValidator(_one_or_more)] = ()
+
+
+def read_overlay(overlay: Mapping[str, Any] | str | os.PathLike[str]) -> Overlay:
+    """Read and check an overlay.
+
+    Parameters
+    ----------
+    overlay
+        a mapping, or the path of a ``.yaml``, ``.yml`` or ``.json`` file; a file's stem is the overlay's name where it
+        gives none
+
+    Raises
+    ------
+    CatalogError
+        one line with the path and the place of the first fault
+    """
+    if isinstance(overlay, Mapping):
+        return _checked(overlay, "overlay")
+    path = Path(overlay)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise CatalogError(f"{path}: not readable as an overlay: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise CatalogError(f"{path}: an overlay is a mapping with 'attestations' or 'offers'")
+    return _checked({"name": path.stem, **content}, str(path))
+
+
+def _checked(content: Mapping[str, Any], origin: str) -> Overlay:
+    try:
+        return Overlay.model_validate(dict(content))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]).lstrip(".")
+        reason = first["msg"].removeprefix("Value error, ")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise CatalogError(f"{origin}: {place}: {reason}{more}" if place else f"{origin}: {reason}{more}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that is given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                raise yaml.YAMLError(
+                    f"key {key!r} is given twice in line {node.value[position][0].start_mark.line + 1}"
+                )
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,205 @@
+"""Catalogs as JSON records and as CSV, for people and other tools.
+
+JSON is an object with ``offers`` (a list of records) beside the metadata, or the list of records alone. CSV has a
+header and a row an offer: null is an empty cell, an empty string is ``""``, a list is joined by ``|``, and the header
+of a column that is not a documented one ends in ``::`` and its kind, so that nothing is guessed when it is read back.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from tenantrank.catalog.arrow_files import check_identity
+from tenantrank.catalog.catalog import Catalog
+from tenantrank.catalog.metadata import FORMAT, Metadata
+from tenantrank.catalog.records import table_of_records
+from tenantrank.catalog.schema import BY_NAME, KINDS, Kind, arrow_type, kind_of_type
+from tenantrank.catalog.tables import canonical_table
+from tenantrank.errors import CatalogError
+
+LIST_SEPARATOR = "|"
+KIND_MARK = "::"
+
+
+def write_json(catalog: Catalog) -> bytes:
+    """Give a catalog as UTF-8 JSON, one offer a line; nulls are left out and infinite numbers are ``"inf"``."""
+    head = {
+        "format": FORMAT,
+        "catalog_id": catalog.catalog_id,
+        **catalog.metadata.to_json(),
+        "columns": {name: _kind(catalog.table, name) for name in catalog.table.column_names if _marked(catalog, name)},
+    }
+    opening = json.dumps(head, ensure_ascii=False, allow_nan=False, indent=1).removesuffix("\n}")
+    offers = ",\n  ".join(json.dumps(offer, ensure_ascii=False, allow_nan=False) for offer in _records(catalog.table))
+    return f'{opening},\n "offers": [\n  {offers}\n ]\n}}\n'.encode()
+
+
+def read_json(content: bytes, as_of: date | None) -> Catalog:
+    """Read JSON records.
+
+    Raises
+    ------
+    CatalogError
+        for content of another form, NaN, or a content that is not what its ``catalog_id`` says; ``ValueError`` for
+        text that is no JSON
+    """
+    document = json.loads(content, parse_constant=_refuse_constant)
+    head = {"offers": document} if isinstance(document, list) else document
+    if not isinstance(head, dict) or not isinstance(head.get("offers"), list):
+        raise CatalogError("not a list of offers, nor an object with one under 'offers'")
+    if head.get("format", FORMAT) != FORMAT:
+        raise CatalogError(f"the file's format is not {FORMAT}")
+    kinds = head.get("columns") or {}
+    if not isinstance(kinds, dict) or not all(kind in KINDS for kind in kinds.values()):
+        raise CatalogError("'columns' does not map names to kinds of column")
+    metadata = Metadata.from_json(head)
+    table = table_of_records(head["offers"], metadata.declared, kinds)
+    catalog = Catalog(canonical_table(table, metadata.declared), metadata, as_of)
+    check_identity(catalog, head.get("catalog_id"))
+    return catalog
+
+
+def write_csv(catalog: Catalog) -> bytes:
+    """Give a catalog's offers as UTF-8 CSV, a line feed after each row; columns without any value are left out.
+
+    Raises
+    ------
+    CatalogError
+        for a list that is empty, or that holds an empty string or the separator
+    """
+    columns: dict[str, pa.Array] = {}
+    for name in catalog.table.column_names:
+        column, kind = catalog.table[name], _kind(catalog.table, name)
+        marked = _marked(catalog, name)
+        if column.null_count == len(column) and not marked and not BY_NAME[name].required:
+            continue
+        columns[name + KIND_MARK + kind if marked else name] = _cells(name, column, kind)
+    sink = io.BytesIO()
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(columns)
+    sink.write(header.getvalue().encode())
+    if len(catalog):
+        options = pacsv.WriteOptions(include_header=False, quoting_style="needed")
+        pacsv.write_csv(pa.table(columns), sink, options)
+    return sink.getvalue()
+
+
+def read_csv(content: bytes, as_of: date | None) -> Catalog:
+    """Read CSV with a header of column names.
+
+    A column that is neither documented nor marked with its kind holds bools where all its cells are ``true`` or
+    ``false``, else numbers where all are numbers, else strings.
+
+    Raises
+    ------
+    CatalogError
+        for a file that does not end in a line end, or a cell that its column cannot hold
+    """
+    if not content.endswith((b"\n", b"\r")):
+        raise CatalogError("the last line does not end: the file was cut short")
+    header = next(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    if len(set(header)) != len(header):
+        raise CatalogError("the header names a column twice")
+    table = pacsv.read_csv(
+        io.BytesIO(content),
+        parse_options=pacsv.ParseOptions(newlines_in_values=True),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    columns = {}
+    for title in table.column_names:
+        name, _, kind = title.rpartition(KIND_MARK)
+        marked = bool(name) and kind in KINDS
+        columns[name if marked else title] = _parsed(
+            name if marked else title, kind if marked else None, table[title], table
+        )
+    return Catalog(canonical_table(pa.table(columns), {}), Metadata(), as_of)
+
+
+def _kind(table: pa.Table, name: str) -> Kind:
+    kind = kind_of_type(table[name].type)
+    assert kind is not None, "a canonical table holds no other type"
+    return kind
+
+
+def _marked(catalog: Catalog, name: str) -> bool:
+    return name not in BY_NAME or BY_NAME[name].kind != _kind(catalog.table, name)
+
+
+def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
+    names = [name for name in table.column_names if table[name].null_count < table.num_rows]
+    columns = [_json_values(table[name]) for name in names]
+    for values in zip(*columns, strict=True):
+        yield {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
+
+def _json_values(column: pa.ChunkedArray) -> list[Any]:
+    kind = kind_of_type(column.type)
+    if kind == "date32":
+        return column.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
+    values: list[Any] = column.to_pylist()
+    if kind == "double" and math.inf in values:
+        return ["inf" if value == math.inf else value for value in values]
+    return values
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise CatalogError(f"{name} is not a JSON number")
+
+
+def _cells(name: str, column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+    if kind != "list":
+        return column.cast(pa.string()) if kind == "string" else column
+    lists = column.combine_chunks()
+    items = pc.list_flatten(lists)
+    bad = pc.or_(pc.equal(items, ""), pc.match_substring(items, LIST_SEPARATOR))
+    if pc.any(bad).as_py() or pc.any(pc.equal(pc.list_value_length(lists), 0)).as_py():
+        raise CatalogError(f"column {name!r}: CSV cannot hold an empty list or item, nor one with {LIST_SEPARATOR!r}")
+    return pc.binary_join(lists, LIST_SEPARATOR)
+
+
+def _parsed(name: str, kind: str | None, cells: pa.ChunkedArray, table: pa.Table) -> pa.ChunkedArray:
+    if kind is None:
+        kind = BY_NAME[name].kind if name in BY_NAME else _guessed(cells)
+    if kind == "string":
+        return cells
+    if kind == "list":
+        return pc.split_pattern(cells, LIST_SEPARATOR)
+    good = pc.fill_null(_are_bools(cells) if kind == "bool" else pc.match_substring_regex(cells, _CELLS[kind]), True)
+    if not pc.all(good).as_py():
+        row = pc.index(good, False).as_py()
+        raise CatalogError(f"column {name!r} in row {row}: expected {kind}, got {cells[row].as_py()!r}")
+    return cells.cast(arrow_type(kind))  # type: ignore[arg-type]
+
+
+def _are_bools(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.is_in(cells, pa.array(["true", "false", None]))
+
+
+_CELLS: Mapping[str, str] = {
+    "int64": r"^[+-]?[0-9]{1,18}$",
+    "double": r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)$",
+    "date32": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+}
+
+
+def _guessed(cells: pa.ChunkedArray) -> Kind:
+    if cells.null_count == len(cells):
+        return "string"
+    if pc.all(_are_bools(cells)).as_py():
+        return "bool"
+    return "double" if pc.all(pc.match_substring_regex(cells, _CELLS["double"])).as_py() else "string"

@@ -1,0 +1,70 @@
+"""Where each part of a compiled policy comes from, and what was settled when rules disagreed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DEFAULTS = "defaults"
+"""The rule id of what a rulebook's `defaults` give; no rule may take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One reason why a tenant has a clause.
+
+    Attributes
+    ----------
+    rule : id of the rule that added it
+    field : the tenant field that filled the clause, or else one that the rule's condition tested; ``None`` for a rule
+        that applies to every tenant
+    value : what the tenant has there: a string, number, boolean or list of strings; ``None`` where it is absent
+    """
+
+    rule: str
+    field: str | None = None
+    value: object = None
+
+    def __str__(self) -> str:
+        if self.field is None:
+            return self.rule
+        if self.value is None:
+            return f"{self.rule} <- {self.field} absent"
+        return f"{self.rule} <- {self.field}={self.value!r}"
+
+    def __hash__(self) -> int:
+        # A list value is not hashable; equal values have equal representations, 1 and 1.0 never meeting in one field.
+        return hash((self.rule, self.field, repr(self.value)))
+
+
+ConflictKind = Literal["floor", "ceiling", "preference", "selector", "failure_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two rules asked for different things of which a policy holds one; this says which stood, and why.
+
+    Attributes
+    ----------
+    kind : what they disagreed on
+    field : the offer field of a floor or ceiling, else ``None``
+    kept, dropped : origin of what stands, and of what gave way
+    kept_value, dropped_value : the two numbers of a floor or ceiling, the two canonical encodings of anything else
+    reason : the part of the conflict rule that decided
+    """
+
+    kind: ConflictKind
+    field: str | None
+    kept: Origin
+    dropped: Origin
+    kept_value: float | str
+    dropped_value: float | str
+    reason: str
+
+    def __str__(self) -> str:
+        if self.field is None:
+            return f"{self.kind}: kept {self.kept} over {self.dropped}: {self.reason}"
+        return (
+            f"{self.kind} {self.field}: kept {self.kept_value:.17g} ({self.kept}) over "
+            f"{self.dropped_value:.17g} ({self.dropped}): {self.reason}"
+        )

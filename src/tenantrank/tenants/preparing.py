@@ -1,0 +1,158 @@
+"""A rulebook's document to rules ready for tenants, everything checked that can be checked before a tenant comes.
+
+All faults of a document are found in one go; the vocabulary is a catalog's, or else what the terms themselves use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tenantrank.errors import PolicyError
+from tenantrank.policy.policy import admit_term
+from tenantrank.policy.signature import V2, Fields
+from tenantrank.tenants.conditions import Applies, prepare_condition
+from tenantrank.tenants.document import Document, Rule
+from tenantrank.tenants.drafts import BOUNDS, CHOICES, Draft, default_drafts, located, named, rule_drafts, sampled
+from tenantrank.tenants.origin import DEFAULTS
+from tenantrank.tenants.parts import Part
+from tenantrank.tenants.vocabulary import Use, fault, inferred, uses
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRule:
+    """A rule ready for tenants.
+
+    Attributes
+    ----------
+    applies : its condition
+    hard : whether it adds anything whose lack would loosen a policy: clauses, bounds, transforms
+    strength : (tenant fields tested, priority, position in the file); the greatest wins what only one rule can have
+    clauses : hard clauses
+    bounds : (``floor`` or ``ceiling``, offer field, part)
+    transform, choices : the rest; choices by the keys of `CHOICES`
+    """
+
+    id: str
+    applies: Applies
+    hard: bool
+    strength: tuple[int, int, int]
+    clauses: tuple[Part, ...]
+    bounds: tuple[tuple[str, str, Part], ...]
+    transform: Part | None
+    choices: Mapping[str, Part]
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """Every part of the rule."""
+        yield from self.clauses
+        yield from (part for _, _, part in self.bounds)
+        if self.transform is not None:
+            yield self.transform
+        yield from self.choices.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready for tenants, with the vocabulary its terms were checked against."""
+
+    rules: tuple[PreparedRule, ...]
+    defaults: Mapping[str, Part]
+    fields: Fields
+    warnings: tuple[str, ...]
+
+
+def prepare(document: Document, fields: Fields | None) -> tuple[Prepared | None, list[str]]:
+    """Check a document and make it ready.
+
+    Parameters
+    ----------
+    document
+        a document of valid shape
+    fields
+        the vocabulary of a catalog; ``None`` infers one from use
+
+    Returns
+    -------
+    the rules, ``None`` where there are faults; and the faults, each naming rule and place
+    """
+    faults: list[str] = []
+    conditions: dict[str, Applies] = {}
+    drafts: list[Draft] = list(default_drafts(document, faults))
+    for rule in document.rules:
+        if rule.id in conditions or rule.id == DEFAULTS:
+            faults.append(f"rule {rule.id!r}: this id is {'reserved' if rule.id == DEFAULTS else 'used twice'}")
+            continue
+        condition, wrong = prepare_condition(rule, document.fields)
+        faults += [f"rule {rule.id!r}, {path}: {reason}" for path, reason in wrong]
+        conditions[rule.id] = condition
+        found = list(rule_drafts(rule, condition, document, faults))
+        if not found:
+            faults.append(f"rule {rule.id!r}: adds nothing")
+        drafts += [] if wrong else found
+    drafts = [sampled(draft, conditions.get(draft.rule), document, faults) for draft in drafts]
+    vocabulary = _vocabulary(drafts, fields, faults)
+    for draft in drafts:
+        _admit_samples(draft, vocabulary, faults)
+    if faults:
+        return None, faults
+    parts = {(d.rule, d.path): Part(d.rule, d.path, d.sort, d.term, d.tested, vocabulary) for d in drafts}
+    rules = tuple(_rule(i, rule, conditions[rule.id], drafts, parts) for i, rule in enumerate(document.rules))
+    defaults = {key: parts[DEFAULTS, key] for key in CHOICES}
+    warnings = () if fields is None else tuple(_warnings(drafts, fields))
+    return Prepared(rules, defaults, vocabulary, warnings), []
+
+
+def _vocabulary(drafts: list[Draft], fields: Fields | None, faults: list[str]) -> Fields:
+    used: list[tuple[Draft, Use]] = [
+        (draft, use) for draft in drafts for use in dict.fromkeys(u for term in draft.samples for u in uses(term))
+    ]
+    vocabulary = inferred(use for _, use in used) if fields is None else fields
+    for draft, use in used:
+        reason = fault(use, vocabulary)
+        if reason is not None:
+            faults.append(f"{named(draft.rule)}, {draft.path}: {reason}")
+    return vocabulary
+
+
+def _admit_samples(draft: Draft, vocabulary: Fields, faults: list[str]) -> None:
+    for term in draft.samples:
+        if any(fault(use, vocabulary) for use in uses(term)):
+            continue
+        try:
+            admit_term(term, vocabulary, V2, draft.sort)
+        except PolicyError as error:
+            faults.append(f"{named(draft.rule)}, {draft.path}: {located(error)}")
+            return
+
+
+def _rule(
+    index: int, rule: Rule, condition: Applies, drafts: list[Draft], parts: Mapping[tuple[str, str], Part]
+) -> PreparedRule:
+    own = [(draft, parts[draft.rule, draft.path]) for draft in drafts if draft.rule == rule.id]
+    bounds = tuple((draft.key, draft.term[1], part) for draft, part in own if draft.key in BOUNDS)
+    clauses = tuple(part for draft, part in own if draft.key == "require")
+    transform = next((part for draft, part in own if draft.key == "transform"), None)
+    return PreparedRule(
+        rule.id,
+        condition,
+        bool(bounds or clauses or transform),
+        (len(condition.tests), rule.priority, index),
+        clauses,
+        bounds,
+        transform,
+        {draft.key: part for draft, part in own if draft.key in CHOICES},
+    )
+
+
+def _warnings(drafts: list[Draft], fields: Fields) -> Iterator[str]:
+    """Name the bounds that an offer passes by stating nothing."""
+    for draft in drafts:
+        if draft.key in BOUNDS and draft.samples:
+            _, field, relation, value = draft.samples[0]
+            unknown = float(fields[field].default)
+            if unknown >= value if relation == "ge" else unknown <= value:
+                yield (
+                    f"{named(draft.rule)}, {draft.path}: an offer that states no {field} counts as {unknown:g} "
+                    f"and passes this {draft.key}"
+                )

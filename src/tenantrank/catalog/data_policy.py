@@ -1,10 +1,10 @@
 """What providers document about keeping requests: a table of the project's own, applied to every offer of a provider.
 
 The table is CSV with a row a provider: ``provider_id``, ``no_log``, ``retention_days``, ``zdr``, ``trains_on_data``,
-``policy_scope`` (what the row covers, in words), ``except_models`` (beginnings of model ids that it does not cover, joined by
-``;``), ``evidence`` (``primary``: the provider's own page says so; ``secondary``: another's summary), ``source_url``,
-``as_of``. An empty cell is unknown. These are documented defaults; what a contract
-says instead is for an overlay.
+``policy_scope`` (what the row covers, in words), ``except_models`` (beginnings of model ids that it does not cover,
+joined by ``;``), ``evidence`` (``primary``: the provider's own page says so; ``secondary``: another's summary),
+``source_url``, ``as_of``. An empty cell is unknown. These are documented defaults; what a contract says instead is for
+an overlay.
 """
 
 from __future__ import annotations

@@ -59,7 +59,10 @@ def write_catalog(catalog: Catalog, path: str | os.PathLike[str]) -> None:
     """Write a catalog file by its suffix; see `Catalog.save`."""
     path = Path(path)
     _, write = _form(path)
-    content = write(catalog)
+    try:
+        content = write(catalog)
+    except (CatalogError, pa.ArrowException, ValueError, TypeError) as error:
+        raise CatalogError(f"{path}: {one_line(str(error))}") from None
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_serial)}.tmp")
     try:
         _write_whole(temporary, content)

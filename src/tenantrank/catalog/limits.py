@@ -50,8 +50,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
 )
 """Bounds by column.
 
-Prices end at twice the dearest published list price of a text model (150 in, 600 out). Token counts end above the largest
-published window (10 million) and below the placeholders that sources use (20 million and 99,999,999).
+Prices end at twice the dearest published list price of a text model (150 in, 600 out). Token counts end above the
+largest published window (10 million) and below the placeholders that sources use (20 million and 99,999,999).
 """
 
 SMALLEST_PRICE = 1e-4

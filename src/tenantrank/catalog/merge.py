@@ -1,7 +1,7 @@
 """Joining the sources' offers into one row each, with the source and date of every value.
 
-Offers are the same where provider, model id (case aside) and region are. Each column takes the value of the first source
-of `PRECEDENCE` that states one; prices have rules of their own, because figures of two price lists do not mix.
+Offers are the same where provider, model id (case aside) and region are. Each column takes the value of the first
+source of `PRECEDENCE` that states one; prices have rules of their own, because figures of two price lists do not mix.
 """
 
 from __future__ import annotations

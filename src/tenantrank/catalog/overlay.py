@@ -1,6 +1,6 @@
 """Laying an operator's attestations over a catalog.
 
-Three rules keep the result on the safe side. An attestation that is not in force on the day of judging makes its
+These rules keep the result on the safe side. An attestation that is not in force on the day of judging makes its
 columns unknown for the offers it matches: the public value does not come back. One in force wins over one that is not,
 and the later over the earlier. ``geo`` and ``regions`` are one statement: where only one of them is attested, the other
 becomes unknown.
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tenantrank.catalog.catalog import Catalog
+from tenantrank.catalog.catalog import Catalog, checked_day
 from tenantrank.catalog.changes import Change, Rows, changed_provenance, changed_table
 from tenantrank.catalog.overlay_file import Attestation, Match, Overlay, OwnOffer, read_overlay
 from tenantrank.catalog.records import array_of_value
@@ -28,6 +28,8 @@ from tenantrank.errors import CatalogError
 
 _KEYS = frozenset({"offer_id", "provider_id", "model_family"})
 _PLACES = ("geo", "regions")
+_UNKNOWN_PERMITS = frozenset({"scope", "deprecation_date", "success_rate"})
+"""Columns in which a null shuts out less than any value: a lapsed value stays, a lapsed withdrawal has no effect."""
 
 
 def apply_overlay(
@@ -35,7 +37,7 @@ def apply_overlay(
 ) -> Catalog:
     """Give a catalog with an overlay laid over it; see `Catalog.with_overlay`."""
     read = read_overlay(overlay)
-    today = as_of or catalog.as_of
+    today = catalog.as_of if as_of is None else checked_day(as_of)
     for place, entry in _entries(read):
         if today is None and entry.valid_until is not None:
             raise CatalogError(f"overlay {read.name}: {place}.valid_until cannot be judged without as_of")
@@ -146,8 +148,14 @@ def _changes(
 ) -> list[Change]:
     changes = []
     for name, kind in kinds.items():
-        value = array_of_value(None, kind) if lapse else array_of_value(entry.set[name], kind)
-        said = f"{source}: attestation {lapse}" if lapse else source
+        value = array_of_value(entry.set[name], kind)
+        said = source
+        if lapse:
+            said = f"{source}: attestation {lapse}"
+            if name not in _UNKNOWN_PERMITS:
+                value = array_of_value(None, kind)
+            elif not value[0].is_valid:
+                continue
         changes.append(Change(name, value, rows, said, entry.verified_at))
     return changes
 
@@ -171,7 +179,7 @@ def _attested(
 ) -> list[Change]:
     """Work out what each attestation changes: rows that a stronger statement sets are left out."""
     values: list[Change] = []
-    nulls: list[Change] = []
+    lapsed: list[Change] = []
     for position, entry in enumerate(overlay.attestations):
         rows, source = _matching(entry.match, table), _source(overlay, entry)
         if not rows.any():
@@ -181,15 +189,15 @@ def _attested(
         if lapse:
             names = ", ".join(sorted(entry.set))
             warnings.append(f"attestations[{position}] {lapse}: {names} of {int(rows.sum())} offers not attested")
-        group = nulls if lapse else values
+        group = lapsed if lapse else values
         group += _changes(entry, kinds[f"attestations[{position}]"], rows, source, lapse)
-        nulls += _companions(entry, rows, source)
+        lapsed += _companions(entry, rows, source)
     # From the strongest to the weakest; each row of a column is set by the first that reaches it.
     settled: dict[str, Rows] = {}
     for change in own:
         settled[change.column] = settled.get(change.column, np.zeros(table.num_rows, dtype=bool)) | change.rows
     kept = []
-    for change in [*reversed(values), *reversed(nulls)]:
+    for change in [*reversed(values), *reversed(lapsed)]:
         before = settled.get(change.column, np.zeros(table.num_rows, dtype=bool))
         rows = change.rows & ~before
         settled[change.column] = before | rows

@@ -1,12 +1,13 @@
 """Published quality figures, joined to offers by model name, as ``bench_*`` fields between 0 and 1.
 
-The table is the project's own: CSV, a row a figure, with the page it stands on. A field's value is the model's figure in
-percent divided by 100; where a page lists several configurations of a model (reasoning efforts, say), the best one
+The table is the project's own: CSV, a row a figure, with the page it stands on. A field's value is the model's figure
+in percent divided by 100; where a page lists several configurations of a model (reasoning efforts, say), the best one
 counts. Figures of one field come from one origin each, for two harnesses' figures under one name are not comparable.
 
-``bench_x`` holds exact joins: the offer's model key is the measured one. ``bench_x_family`` adds, where there is no exact
-join, the figure of the model's family: models that differ in a date or a release word only. It is given where all
-measured members lie within `FAMILY_SPREAD`, and is their lowest.
+``bench_x`` holds exact joins: the offer's model key is the measured one. ``bench_x_family`` adds, where there is no
+exact join, the figure of a model that differs in a full date or in ``instruct`` only (`release_of`). It is given where
+all such measured models lie within `FAMILY_SPREAD`, and is their lowest. Short stamps (``-2603``), ``preview`` and
+``latest`` name models that may differ a lot, so they join nothing.
 
 ``bench_coding`` is an estimate from all these figures: see `estimate_coding`.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,6 +65,8 @@ FAMILY = "_family"
 FAMILY_SPREAD = 0.05
 _ROUNDS = 400
 _CLIP = 0.02
+_FULL_DATE = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d)$")
+_INSTRUCT = re.compile(r"-(?:instruct|it|hf)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +129,9 @@ def estimate_coding(best: Mapping[str, Mapping[str, Figure]]) -> dict[str, tuple
     """Bring all figures to one scale.
 
     The log-odds of a figure are taken as a model's strength minus a benchmark's difficulty, both found by least squares
-    (alternating means, a fixed number of rounds); a figure counts as at least 0.02 and at most 0.98. The estimate is the
-    share that the model would be expected to solve of `REFERENCE`, to three decimals. Models that no chain of shared
-    benchmarks links to `REFERENCE` get none.
+    (alternating means, a fixed number of rounds); a figure counts as at least 0.02 and at most 0.98. The estimate is
+    the share that the model would be expected to solve of `REFERENCE`, to three decimals. Models that no chain of
+    shared benchmarks links to `REFERENCE` get none.
 
     Returns
     -------
@@ -185,10 +189,19 @@ def apply_figures(rows: Sequence[Row], figures: Iterable[Figure], built: str) ->
             row.put(CODING_COUNT, float(coding[row.values["model_key"]][1]), source, built)
 
 
+def release_of(model_key: str) -> str:
+    """Give what a model key and its dated snapshots share: the key without a full date and without ``instruct``.
+
+    >>> release_of("gpt-5-2025-08-07"), release_of("mistral-small-2603")
+    ('gpt-5', 'mistral-small-2603')
+    """
+    return _INSTRUCT.sub("", _FULL_DATE.sub("", model_key))
+
+
 def _join(rows: Sequence[Row], field: str, figures: Mapping[str, Figure]) -> None:
     members: dict[str, list[Figure]] = defaultdict(list)
     for key, figure in figures.items():
-        members[model_names(key).family].append(figure)
+        members[release_of(key)].append(figure)
     families = {
         family: min(known, key=lambda figure: figure.value)
         for family, known in members.items()
@@ -198,7 +211,7 @@ def _join(rows: Sequence[Row], field: str, figures: Mapping[str, Figure]) -> Non
         exact = figures.get(row.values["model_key"])
         if exact is not None:
             row.put(field, exact.value, exact.origin, exact.as_of)
-        known = exact or families.get(model_names(row.values["model_key"]).family)
+        known = exact or families.get(release_of(row.values["model_key"]))
         if known is not None:
             source = known.origin if exact else f"{known.origin}+family"
             row.put(field + FAMILY, known.value, source, known.as_of)
@@ -211,7 +224,7 @@ def declared_fields() -> dict[str, dict[str, Any]]:
     declared = {}
     for name, meaning in meanings.items():
         declared[name] = _field(f"{meaning}; this very model")
-        declared[name + FAMILY] = _field(f"{meaning}; this model, else its family")
+        declared[name + FAMILY] = _field(f"{meaning}; this model, else another snapshot of it")
     declared[CODING_COUNT] = _field(f"how many published figures {CODING} rests on", "figures")
     return declared
 

@@ -69,6 +69,8 @@ def table_of_records(
     known = kinds or {}
     arrays: dict[str, pa.Array] = {}
     for name, values in columns.items():
+        if not _is_text(name):
+            raise CatalogError(f"column name {_shown(name)} is not text that UTF-8 can hold")
         try:
             arrays[name] = _array(values, kind_of_column(name, declared) or known.get(name))
         except _MisfitError as misfit:
@@ -219,12 +221,18 @@ def _strings(row: int, value: Any) -> list[str] | None:
 
 
 def _encodable(row: int, value: Any) -> Any:
-    if value is not None and not value.isascii():
+    if value is not None and not _is_text(value):
+        raise _MisfitError(row, value, "expected text that UTF-8 can hold")
+    return value
+
+
+def _is_text(value: str) -> bool:
+    if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise _MisfitError(row, value, "expected text that UTF-8 can hold") from None
-    return value
+            return False
+    return True
 
 
 def _shown(value: Any) -> str:

@@ -152,7 +152,7 @@ def _column(name: str, data: pa.ChunkedArray, kind: Kind, ids: pa.Array) -> pa.A
         cast = array.cast(arrow_type(kind), safe=False)
         kept = pc.equal(cast.cast(array.type, safe=False), array)
         _refuse_where(pc.invert(pc.fill_null(kept, True)), name, ids, f"is not exact as {kind}")
-        raise
+        raise CatalogError(f"column {name!r} of type {array.type} does not fit {kind}") from None
     return _double(name, cast, ids) if kind == "double" else cast
 
 

@@ -265,6 +265,10 @@ class Engine:
         """Give a Num field as ``sigma-pol/v2`` policies see it now, (offers,), the field's default where unknown."""
         return self._view(V2).values(field)
 
+    def row_of_offer(self, offer_id: str) -> int:
+        """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
+        return self._shared.index.row_of_offer(offer_id)
+
     def transform(
         self,
         policy: Policy | CompiledPolicy,

@@ -107,7 +107,7 @@ class View:
         size = self.index.size
         latency = self._observed("ema_latency_ms")
         longest = _or(request.max_latency_ms, 5000.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             speed = _clamp01(1.0 - latency / longest)
             columns[op.SPEED, :size] = np.where(np.isnan(latency), 0.5, speed)
             spent = np.nan_to_num(self._observed("price_in"), nan=0.0) * _or(request.estimated_input_tokens, 1000.0)

@@ -7,7 +7,7 @@ the one later in the file. Transforms run one after the other in file order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tenantrank.errors import TenantError
@@ -23,7 +23,7 @@ from tenantrank.tenants.states import State, Value
 _SLOTS = OPS[V2]["policy"].slots
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CompiledPolicy:
     """A tenant's policy, and why each part of it is there.
 
@@ -49,37 +49,54 @@ class CompiledPolicy:
     warnings: tuple[str, ...] = ()
 
 
-Compiled = MutableMapping[tuple[tuple[int, ...], tuple[Value, ...]], CompiledPolicy]
-"""Compiled policies by what decides them: the positions of the rules that apply, and the values that those read."""
-Policies = MutableMapping[str, Policy]
-"""Policies by the encoding of their normal form, so that equal ones are one object."""
-
-
-def compile_state(prepared: Prepared, state: State, compiled: Compiled, policies: Policies) -> CompiledPolicy:
-    """Compile one checked state.
+class Compiler:
+    """Prepared rules with a memory of what they compiled.
 
     Parameters
     ----------
     prepared
         the rules
-    state
-        every declared field with its value
-    compiled, policies
-        memories to look in first and to add to
-
-    Raises
-    ------
-    TenantError
-        where a rule with hard parts turns on an absent field, a part cannot be filled, no rule states a hard clause, or
-        the policy would be too large
+    limit
+        most compiled policies to remember, past which the memory starts anew; ``None``: no limit
     """
-    applying = tuple([rule for rule in prepared.rules if _applies(rule, state)])
-    read = dict.fromkeys(name for rule in applying for part in rule.parts for name in part.reads)
-    key = (tuple([rule.strength[2] for rule in applying]), tuple([state[name] for name in read]))
-    known = compiled.get(key)
-    if known is None:
-        known = compiled[key] = _assembled(prepared, applying, state, policies)
-    return known
+
+    def __init__(self, prepared: Prepared, limit: int | None = None) -> None:
+        self._prepared = prepared
+        self._limit = limit
+        self._reads: dict[tuple[int, ...], tuple[str, ...]] = {}
+        self._compiled: dict[tuple[tuple[int, ...], tuple[Value, ...]], CompiledPolicy] = {}
+        self._policies: dict[str, Policy] = {}
+
+    def compile(self, state: State) -> CompiledPolicy:
+        """Compile one checked state.
+
+        States to which the same rules apply, and in which those rules read the same values, give one and the same
+        object while it is remembered; policies of equal identity are likewise one object.
+
+        Parameters
+        ----------
+        state
+            every declared field with its value
+
+        Raises
+        ------
+        TenantError
+            where a rule with hard parts turns on an absent field, a part cannot be filled, no rule states a hard
+            clause, or the policy would be too large
+        """
+        applying = [rule for rule in self._prepared.rules if _applies(rule, state)]
+        positions = tuple([rule.strength[2] for rule in applying])
+        reads = self._reads.get(positions)
+        if reads is None:
+            reads = self._reads[positions] = tuple(dict.fromkeys(n for rule in applying for n in rule.reads))
+        key = (positions, tuple([state[name] for name in reads]))
+        known = self._compiled.get(key)
+        if known is None:
+            if self._limit is not None and len(self._compiled) >= self._limit:
+                self._compiled.clear()
+                self._policies.clear()
+            known = self._compiled[key] = _assembled(self._prepared, applying, state, self._policies)
+        return known
 
 
 def _applies(rule: PreparedRule, state: State) -> bool:
@@ -95,10 +112,10 @@ def _applies(rule: PreparedRule, state: State) -> bool:
 
 @dataclass(slots=True)
 class _Assembly:
-    """A policy in the making."""
+    """A policy in the making: its clauses and their origins by encoding, and how large it is."""
 
     clauses: dict[str, Node] = field(default_factory=dict)
-    origins: dict[str, list[Origin]] = field(default_factory=dict)
+    origins: dict[str, tuple[Origin, ...]] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     size: int = 2
     depth: int = 0
@@ -107,58 +124,64 @@ class _Assembly:
         """Add a hard clause; one that is there already gains origins."""
         node = placed.node
         for clause in node.children if node.op == "and" else (node,):
-            if clause.encoding not in self.clauses:
-                self.clauses[clause.encoding] = clause
-                self.origins[clause.encoding] = []
-            self.origins[clause.encoding].extend(placed.origins)
+            encoding = clause.encoding
+            known = self.origins.get(encoding)
+            self.clauses[encoding] = clause
+            self.origins[encoding] = placed.origins if known is None else _merged(known, placed.origins)
         self.count(placed, 2)
 
     def count(self, placed: Placed, level: int) -> None:
         """Take a placed part into account that hangs `level` levels below the root."""
         self.size += placed.size
-        self.depth = max(self.depth, level + placed.depth)
+        if level + placed.depth > self.depth:
+            self.depth = level + placed.depth
+
+
+def _merged(known: tuple[Origin, ...], more: tuple[Origin, ...]) -> tuple[Origin, ...]:
+    return known + tuple([origin for origin in more if origin not in known])
 
 
 def _assembled(
-    prepared: Prepared, applying: tuple[PreparedRule, ...], state: State, policies: Policies
+    prepared: Prepared, applying: Sequence[PreparedRule], state: State, policies: dict[str, Policy]
 ) -> CompiledPolicy:
     assembly = _Assembly()
     for rule in applying:
         for clause in rule.clauses:
             assembly.add(clause.place(state))
-    for placed in _settled_bounds(applying, state, assembly.conflicts):
-        assembly.add(placed)
+    for bound in _settled_bounds(applying, state, assembly.conflicts):
+        assembly.add(bound)
     if not assembly.clauses:
         raise TenantError(
             "no rule says what this tenant may use; a rule that lets every offer through says so by 'require: [[top]]'"
         )
-    chosen = {key: _chosen(key, prepared, applying, state, assembly.conflicts) for key in CHOICES}
+    scorer, selector, plan = (_chosen(key, prepared, applying, state, assembly.conflicts) for key in CHOICES)
     transforms = [rule.transform.place(state) for rule in applying if rule.transform is not None]
-    for placed in (*chosen.values(), *transforms):
-        assembly.count(placed, 1 if placed not in transforms else 2)
+    for placed in (scorer, selector, plan):
+        assembly.count(placed, 1)
+    for placed in transforms:
+        assembly.count(placed, 2)
     if assembly.size > MAX_NODES or assembly.depth > MAX_DEPTH:
         raise TenantError(
             f"the policy would have {assembly.size} subterms on {assembly.depth} levels, more than the {MAX_NODES} on "
             f"{MAX_DEPTH} that the language allows"
         )
     filter_ = conjunction(list(assembly.clauses.values()))
-    scorer, selector, plan = (chosen[key].node for key in CHOICES)
-    children = (filter_, scorer, selector, _sequence([placed.node for placed in transforms]), plan)
     clauses = filter_.children if filter_.op == "and" else (filter_,)
+    children = (filter_, scorer.node, selector.node, _sequence([placed.node for placed in transforms]), plan.node)
     return CompiledPolicy(
         _policy(children, prepared.fields, policies),
-        {clause.encoding: tuple(dict.fromkeys(assembly.origins[clause.encoding])) for clause in clauses},
-        chosen["preference"].origins[0],
-        chosen["selector"].origins[0],
-        chosen["failure_plan"].origins[0],
-        tuple(placed.origins[0] for placed in transforms),
+        {clause.encoding: assembly.origins[clause.encoding] for clause in clauses},
+        scorer.origins[0],
+        selector.origins[0],
+        plan.origins[0],
+        tuple([placed.origins[0] for placed in transforms]),
         tuple(assembly.conflicts),
-        tuple(rule.id for rule in applying),
-        tuple(_warnings(chosen["preference"], clauses)),
+        tuple([rule.id for rule in applying]),
+        tuple(_warnings(scorer, clauses)) if scorer.leveled else (),
     )
 
 
-def _settled_bounds(applying: tuple[PreparedRule, ...], state: State, conflicts: list[Conflict]) -> Iterator[Placed]:
+def _settled_bounds(applying: Sequence[PreparedRule], state: State, conflicts: list[Conflict]) -> Iterator[Placed]:
     """Give the strictest bounds on each offer field, every one that is as strict; note what gave way."""
     asked: dict[tuple[str, str], list[tuple[float, Placed]]] = {}
     for rule in applying:
@@ -177,7 +200,7 @@ def _settled_bounds(applying: tuple[PreparedRule, ...], state: State, conflicts:
 
 
 def _chosen(
-    key: str, prepared: Prepared, applying: tuple[PreparedRule, ...], state: State, conflicts: list[Conflict]
+    key: str, prepared: Prepared, applying: Sequence[PreparedRule], state: State, conflicts: list[Conflict]
 ) -> Placed:
     """Give what the most specific rule says; note the others that say something else."""
     rivals = sorted((rule for rule in applying if key in rule.choices), key=lambda rule: rule.strength, reverse=True)
@@ -211,7 +234,7 @@ def _sequence(nodes: list[Node]) -> Node:
     return Node("seq", f"(seq {' '.join(step.encoding for step in steps)})", tuple(steps))
 
 
-def _policy(children: tuple[Node, ...], fields: Fields, policies: Policies) -> Policy:
+def _policy(children: tuple[Node, ...], fields: Fields, policies: dict[str, Policy]) -> Policy:
     encoding = f"(policy {' '.join([child.encoding for child in children])})"
     known = policies.get(encoding)
     if known is None:

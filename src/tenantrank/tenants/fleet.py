@@ -13,7 +13,7 @@ import pyarrow as pa
 from tenantrank.errors import TenantError
 from tenantrank.policy.policy import Policy
 from tenantrank.tenants.columns import Column, group_rows, read_column
-from tenantrank.tenants.compiling import Compiled, CompiledPolicy, compile_state
+from tenantrank.tenants.compiling import CompiledPolicy, Compiler
 from tenantrank.tenants.document import Document, FieldSpec
 from tenantrank.tenants.nearest import nearest
 from tenantrank.tenants.preparing import Prepared
@@ -105,8 +105,7 @@ def compile_table(
     groups, first_rows = group_rows([columns[name].codes for name in used], good)
     sizes = np.bincount(groups, minlength=len(first_rows))
 
-    compiled: Compiled = {}
-    policies: dict[str, Policy] = {}
+    compiler = Compiler(prepared)
     positions: dict[int, int] = {}
     found: list[CompiledPolicy] = []
     of_group = np.full(len(first_rows), -1, np.int32)
@@ -116,7 +115,7 @@ def compile_table(
     for group, row in enumerate(first_rows.tolist()):
         state = lacking | {name: columns[name].values[columns[name].codes[row]] for name in used}
         try:
-            policy = compile_state(prepared, state, compiled, policies)
+            policy = compiler.compile(state)
         except TenantError as error:
             failures[group] = error
         else:
@@ -196,6 +195,6 @@ def _note_bad_values(columns: dict[str, Column], faults: dict[int, TenantError])
 
 def _fields_read(prepared: Prepared) -> frozenset[str]:
     tested = {name for rule in prepared.rules for name in rule.applies.fields}
-    filling = {name for rule in prepared.rules for part in rule.parts for name in part.reads}
+    filling = {name for rule in prepared.rules for name in rule.reads}
     default = {name for part in prepared.defaults.values() for name in part.reads}
     return frozenset(tested | filling | default)

@@ -36,9 +36,12 @@ def _denied(op: str) -> Callable[[str], list[Any]]:
     return lambda name: ["not", [op, name]]
 
 
-def _region(name: str) -> list[Any]:
+def _place(prefix: str) -> Callable[[str], list[Any]]:
     # Places are spelled in field names as a catalog derives them: lower case, anything but letters and digits as "_".
-    return ["is", "region_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in name.lower())]
+    def leaf(name: str) -> list[Any]:
+        return ["is", prefix + "".join(c if c.isascii() and c.isalnum() else "_" for c in name.lower())]
+
+    return leaf
 
 
 LIST_FORMS: Mapping[str, ListForm] = {
@@ -49,7 +52,8 @@ LIST_FORMS: Mapping[str, ListForm] = {
     "served_by_in": ListForm(_leaf("served_by_eq"), "or"),
     "served_by_not_in": ListForm(_denied("served_by_eq"), "and"),
     "tier_in": ListForm(_leaf("tier_eq"), "or"),
-    "region_in": ListForm(_region, "or"),
+    "region_in": ListForm(_place("region_"), "or"),
+    "region_only_in": ListForm(_place("region_only_"), "or"),
     "has_all_caps": ListForm(_leaf("has_cap"), "and"),
 }
 

@@ -65,6 +65,6 @@ class Conflict:
         if self.field is None:
             return f"{self.kind}: kept {self.kept} over {self.dropped}: {self.reason}"
         return (
-            f"{self.kind} {self.field}: kept {self.kept_value:.17g} ({self.kept}) over "
-            f"{self.dropped_value:.17g} ({self.dropped}): {self.reason}"
+            f"{self.kind} {self.field}: kept {self.kept_value} ({self.kept}) over "
+            f"{self.dropped_value} ({self.dropped}): {self.reason}"
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tenantrank.errors import PolicyError, TenantError
-from tenantrank.policy.normal_form import Node
+from tenantrank.policy.normal_form import Node, normalize
 from tenantrank.policy.policy import admit_term
 from tenantrank.policy.signature import V2, Fields
 from tenantrank.tenants.lowering import MissingValueError, lower, placeholders
@@ -56,7 +57,7 @@ class Part:
 
     __slots__ = ("_fields", "_memo", "_term", "path", "reads", "rule", "sort")
 
-    def __init__(self, rule: str, path: str, sort: str, term: object, tested: tuple[str, ...], fields: Fields) -> None:
+    def __init__(self, rule: str, path: str, sort: str, term: Any, tested: tuple[str, ...], fields: Fields) -> None:
         self.rule = rule
         self.path = path
         self.sort = sort
@@ -83,9 +84,12 @@ class Part:
             self._memo[values] = placed
         return placed
 
+    def _node(self, state: State) -> Node:
+        return admit_term(lower(self._term, state), self._fields, V2, self.sort).root
+
     def _placed(self, state: State) -> Placed:
         try:
-            node = admit_term(lower(self._term, state), self._fields, V2, self.sort).root
+            node = self._node(state)
         except MissingValueError as missing:
             message = f"rule {self.rule!r} needs field {missing.field!r} ({self.path}), which the tenant lacks"
             raise TenantError(message, missing.field, self.rule) from None
@@ -96,6 +100,19 @@ class Part:
         origins = tuple(Origin(self.rule, name, _as_json(state[name])) for name in self.reads)
         leveled = frozenset(_leveled(node, self._fields)) if self.sort == "Scorer" else frozenset()
         return Placed(node, origins or (Origin(self.rule),), *measure(node), leveled)
+
+
+class BoundPart(Part):
+    """A bound that a tenant's number fills: the rest of its clause was admitted with the rulebook, so it is only built."""
+
+    __slots__ = ()
+
+    def _node(self, state: State) -> Node:
+        _, field, relation, bound = self._term
+        value = state[bound["tenant"]]
+        if value is None:
+            raise MissingValueError(bound["tenant"])
+        return normalize(["cmp", field, relation, value], V2)
 
 
 def measure(node: Node) -> tuple[int, int]:

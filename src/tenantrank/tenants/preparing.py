@@ -14,8 +14,9 @@ from tenantrank.policy.signature import V2, Fields
 from tenantrank.tenants.conditions import Applies, prepare_condition
 from tenantrank.tenants.document import Document, Rule
 from tenantrank.tenants.drafts import BOUNDS, CHOICES, Draft, default_drafts, located, named, rule_drafts, sampled
+from tenantrank.tenants.lowering import is_placeholder
 from tenantrank.tenants.origin import DEFAULTS
-from tenantrank.tenants.parts import Part
+from tenantrank.tenants.parts import BoundPart, Part
 from tenantrank.tenants.vocabulary import Use, fault, inferred, uses
 
 
@@ -31,6 +32,7 @@ class PreparedRule:
     clauses : hard clauses
     bounds : (``floor`` or ``ceiling``, offer field, part)
     transform, choices : the rest; choices by the keys of `CHOICES`
+    reads : the tenant fields that decide what any of its parts says or where that came from
     """
 
     id: str
@@ -41,15 +43,7 @@ class PreparedRule:
     bounds: tuple[tuple[str, str, Part], ...]
     transform: Part | None
     choices: Mapping[str, Part]
-
-    @property
-    def parts(self) -> Iterator[Part]:
-        """Every part of the rule."""
-        yield from self.clauses
-        yield from (part for _, _, part in self.bounds)
-        if self.transform is not None:
-            yield self.transform
-        yield from self.choices.values()
+    reads: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +90,7 @@ def prepare(document: Document, fields: Fields | None) -> tuple[Prepared | None,
         _admit_samples(draft, vocabulary, faults)
     if faults:
         return None, faults
-    parts = {(d.rule, d.path): Part(d.rule, d.path, d.sort, d.term, d.tested, vocabulary) for d in drafts}
+    parts = {(draft.rule, draft.path): _part(draft, vocabulary) for draft in drafts}
     rules = tuple(_rule(i, rule, conditions[rule.id], drafts, parts) for i, rule in enumerate(document.rules))
     defaults = {key: parts[DEFAULTS, key] for key in CHOICES}
     warnings = () if fields is None else tuple(_warnings(drafts, fields))
@@ -126,6 +120,12 @@ def _admit_samples(draft: Draft, vocabulary: Fields, faults: list[str]) -> None:
             return
 
 
+def _part(draft: Draft, vocabulary: Fields) -> Part:
+    filled = draft.key in BOUNDS and is_placeholder(draft.term[-1])
+    kind = BoundPart if filled else Part
+    return kind(draft.rule, draft.path, draft.sort, draft.term, draft.tested, vocabulary)
+
+
 def _rule(
     index: int, rule: Rule, condition: Applies, drafts: list[Draft], parts: Mapping[tuple[str, str], Part]
 ) -> PreparedRule:
@@ -142,6 +142,7 @@ def _rule(
         bounds,
         transform,
         {draft.key: part for draft, part in own if draft.key in CHOICES},
+        tuple(dict.fromkeys(name for _, part in own for name in part.reads)),
     )
 
 

@@ -13,9 +13,8 @@ from pydantic import ValidationError
 
 from tenantrank.errors import RulebookError, TenantError
 from tenantrank.policy.encoding import encode_parameter
-from tenantrank.policy.policy import Policy
 from tenantrank.policy.signature import Fields
-from tenantrank.tenants.compiling import Compiled, CompiledPolicy, compile_state
+from tenantrank.tenants.compiling import CompiledPolicy, Compiler
 from tenantrank.tenants.document import BRANCH_MARK, Document
 from tenantrank.tenants.fleet import Fleet, Progress, compile_table
 from tenantrank.tenants.preparing import prepare
@@ -39,8 +38,7 @@ class Rulebook:
         self._document = document
         self._prepared = prepared
         self._source = source
-        self._compiled: Compiled = {}
-        self._policies: dict[str, Policy] = {}
+        self._compiler = Compiler(prepared, _MEMORY)
 
     @classmethod
     def load(cls, path: str | Path) -> Rulebook:
@@ -112,12 +110,8 @@ class Rulebook:
             where the state does not satisfy the declarations, or lacks what a hard rule needs
         """
         name = tenant.get(self._document.key) if tenant_id is None else tenant_id
-        if len(self._compiled) >= _MEMORY:
-            self._compiled.clear()
-            self._policies.clear()
         try:
-            state = parse_state(tenant, self._document)
-            return compile_state(self._prepared, state, self._compiled, self._policies)
+            return self._compiler.compile(parse_state(tenant, self._document))
         except TenantError as error:
             if name is None:
                 raise

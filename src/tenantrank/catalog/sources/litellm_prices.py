@@ -1,7 +1,7 @@
 """Importer of the price table inside the litellm package (``model_prices_and_context_window_backup.json``, MIT).
 
-One JSON object of model key to record. Prices are per token; a capability is listed where it is known, mostly where it is
-true, so an absent key stays unknown. The key holds the routing prefix and, for some providers, the region.
+One JSON object of model key to record. Prices are per token; a capability is listed where it is known, mostly where it
+is true, so an absent key stays unknown. The key holds the routing prefix and, for some providers, the region.
 """
 
 from __future__ import annotations

@@ -143,7 +143,8 @@ def _offer(provider_id: str, provider: dict[str, Any], wire: str, model: dict[st
         if isinstance(model.get(name), str) and model[name]:
             values[column] = model[name]
     _take_prices(model.get("cost"), values)
-    limit = model.get("limit") if isinstance(model.get("limit"), dict) else {}
+    stated = model.get("limit")
+    limit = stated if isinstance(stated, dict) else {}
     for column, name in (("context", "context"), ("max_input", "input"), ("max_output", "output")):
         if isinstance(limit.get(name), int) and limit[name] > 0:
             values[column] = limit[name]

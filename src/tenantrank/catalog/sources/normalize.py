@@ -1,8 +1,8 @@
 """One name for one model, however a provider spells it on the wire.
 
 `model_names` turns ``us.anthropic.claude-sonnet-4-5-20250929-v1:0``, ``claude-4.5-sonnet`` and
-``anthropic/claude-sonnet-4.5`` into keys that can be joined. The rules look at the spelling alone, so the same id always
-gives the same names; what they cannot see (two models sold under one name) they do not guess.
+``anthropic/claude-sonnet-4.5`` into keys that can be joined. The rules look at the spelling alone, so the same id
+always gives the same names; what they cannot see (two models sold under one name) they do not guess.
 """
 
 from __future__ import annotations
@@ -14,8 +14,26 @@ QUANTIZATIONS = ("nvfp4", "mxfp8", "mxfp4", "mxfp", "fp16", "bf16", "fp8", "fp4"
 """Number formats that a wire id may end with, longest first where one begins another."""
 
 _VENDORS = frozenset(
-    "ai21 alibaba amazon anthropic bytedance cohere deepseek deepseek-ai fw google meta meta-llama minimax minimaxai "
-    "mistral mistralai moonshot moonshotai nvidia openai qwen twelvelabs writer x-ai xai z-ai zai zai-org".split()
+    {
+        "ai21",
+        "amazon",
+        "anthropic",
+        "cohere",
+        "deepseek",
+        "google",
+        "meta",
+        "minimax",
+        "mistral",
+        "moonshot",
+        "moonshotai",
+        "nvidia",
+        "openai",
+        "qwen",
+        "twelvelabs",
+        "writer",
+        "xai",
+        "zai",
+    }
 )
 _GEO_PREFIX = re.compile(r"^(us-gov|us|eu|apac|global|jp|au|ca|in|sa)\.(?=[a-z0-9-]+\.)")
 _VENDOR_DOT = re.compile(r"^([a-z0-9-]+)\.(?=[a-z])")
@@ -27,7 +45,8 @@ _BEDROCK_REVISION = re.compile(r"(?<!claude)-(?:v\d+|1):\d+(?::\w+)?$")
 _SERVED_AS = re.compile(r"-(?:maas|tee|tput)$")
 _QUANTIZED = re.compile(rf"[-_](?P<how>{'|'.join(QUANTIZATIONS)})(?=$|[-_](?:fast|turbo|dynamic|mtp|gguf)$)")
 _P_FOR_POINT = re.compile(r"(?<=\d)p(?=\d)")
-_SPLIT_VERSION = re.compile(r"(?<![\d.])(\d{1,2})-(\d{1,2})(?=-|$)")
+# 4-5 and 4-20 are versions; 06-05 and 10-15 are days.
+_SPLIT_VERSION = re.compile(r"(?<![\d.])(?:([1-9]\d?|0)-(\d)|(\d)-([1-9]\d))(?=-|$)")
 # One model, several customs of writing its line: each pair is tried once, in this order.
 _SPELLINGS = tuple(
     (re.compile(pattern), written)
@@ -45,7 +64,7 @@ _SPELLINGS = tuple(
 _DATE_TAIL = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d|\d\d-20\d\d|\d\d-\d\d|\d{4}|\d{6})$")
 _WORD_TAIL = re.compile(r"-(?:preview|latest|exp|experimental|beta|instruct|it|hf)$")
 _VARIANT = re.compile(r":(?P<variant>[a-z0-9.-]+)$")
-_DROPPED_VARIANTS = frozenset("free nitro floor beta discounted extended exacto latest cloud".split())
+_DROPPED_VARIANTS = frozenset({"beta", "cloud", "discounted", "exacto", "extended", "floor", "free", "latest", "nitro"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +91,8 @@ def model_names(wire_model_id: str) -> ModelNames:
 
     In order: lower case; the last path segment; region and vendor prefixes, region and revision suffixes off; the
     number format off; variants after ``:`` that only choose a price or route off; ``2p5`` and ``4-5`` read as versions;
-    a few lines of models brought to one spelling (a Claude name with its version in front is turned round). The family then loses dates and words such as ``preview``,
-    ``latest`` and ``instruct`` from its end, never its whole name.
+    a few lines of models brought to one spelling (a Claude name with its version in front is turned round). The family
+    then loses dates and words such as ``preview``, ``latest`` and ``instruct`` from its end, never its whole name.
     """
     name = wire_model_id.strip().lower()
     tee = "-tee" in name or name.startswith("tee/")
@@ -116,7 +135,7 @@ def _spelled(name: str) -> str:
     date = _DATE_TAIL.search(name)
     if date and len(date[0]) > 6:
         name, tail = name[: date.start()], date[0]
-    name = _SPLIT_VERSION.sub(r"\1.\2", name)
+    name = _SPLIT_VERSION.sub(lambda m: f"{m[1] or m[3]}.{m[2] or m[4]}", name)
     for pattern, written in _SPELLINGS:
         name = pattern.sub(written, name)
     return name + tail

@@ -17,7 +17,7 @@ class SourceInfo:
     name : the importer's name, the one that precedence is written in (``litellm``, ``models-dev``, …)
     origin : package and version, file name or URL
     as_of : date of the snapshot, ``YYYY-MM-DD``
-    dated_by : ``content`` (the source states it), ``given`` (the caller did), or ``read`` (the day of the build: a bound)
+    dated_by : ``content`` (the source states it), ``given`` (the caller did), or ``read`` (day of the build, a bound)
     licence : SPDX name of the licence the source is published under
     """
 
@@ -110,7 +110,7 @@ class SourceTable:
 
 
 def dated(stated: date | None, given: date | None, read_on: date) -> tuple[str, str]:
-    """Choose a snapshot's date and say where it comes from: the source itself, else the caller, else the day of reading."""
+    """Choose a snapshot's date and say where it comes from: the source, else the caller, else the day of reading."""
     if stated is not None:
         return stated.isoformat(), "content"
     if given is not None:

@@ -1,7 +1,7 @@
 """Bytes of a public source, wherever they lie: an installed package, a wheel, a folder, a file or a URL.
 
-A source is read, never imported or run: price tables inside Python packages are parsed as data. The network is a function
-that the caller passes in; without one, a URL is refused.
+A source is read, never imported or run: price tables inside Python packages are parsed as data. The network is a
+function that the caller passes in; without one, a URL is refused.
 """
 
 from __future__ import annotations
@@ -128,10 +128,11 @@ def _from_installed(package: str, patterns: Sequence[str]) -> Document:
             f"source {package}: the package is not installed; run pip install tenantrank[sources], "
             "or name a wheel, a file or a URL"
         ) from None
-    found = []
-    for entry in installed.files or ():
-        if _matches(str(entry), patterns):
-            found.append((str(entry), Path(str(installed.locate_file(entry))).read_bytes()))
+    found = [
+        (str(entry), Path(str(installed.locate_file(entry))).read_bytes())
+        for entry in installed.files or ()
+        if _matches(str(entry), patterns)
+    ]
     return _document(found, package, installed.version, package, patterns)
 
 

@@ -20,6 +20,7 @@ _BY_PREFIX = {
     "me": "me",
     "ap": "apac",
     "cn": "cn",
+    "europe": "eu",
 }
 # A country with an area of its own. EU membership is by country: London and Zurich are outside the Union.
 _BY_REGION = {

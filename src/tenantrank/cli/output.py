@@ -1,0 +1,67 @@
+"""What the commands print: tables for people, JSON for machines, progress only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+_PLAIN_WIDTH = 140
+
+errors = Console(stderr=True)
+"""Where messages go."""
+
+
+def console() -> Console:
+    """Give the console of standard output; of a fixed width where it is not a terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on one line; NaN and infinities, which JSON lacks, as null."""
+    print(json.dumps(_finite(value), ensure_ascii=False, default=str, allow_nan=False))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[str] = ()) -> Table:
+    """Make a table; the columns named in ``numbers`` are set to the right, and ``None`` shows as a dash."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*("–" if value is None else _escaped(value) for value in row))
+    return made
+
+
+@contextmanager
+def progress(label: str, total: int | None, quiet: bool = False) -> Iterator[Any]:
+    """Show a bar on stderr while something runs, if that is a terminal; gives a function that takes steps done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done, of=None: bar.update(task, advance=done, total=of if of is not None else total)
+
+
+def note(text: str) -> None:
+    """Print a remark on stderr."""
+    errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _escaped(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("[", r"\[")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value

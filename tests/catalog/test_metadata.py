@@ -1,0 +1,79 @@
+"""What a catalog states beside its offers survives as JSON and is checked on the way in."""
+
+import json
+import math
+from datetime import date
+
+import pytest
+
+from tenantrank.catalog.metadata import Metadata, canonical_declarations, declarations, tiers_of
+from tenantrank.errors import CatalogError
+from tenantrank.policy.signature import Field, Fields
+
+FULL = Metadata(
+    declarations({"own_cost": {"sort": "Num", "default": math.inf, "unit": "USD"}, "vip": {"sort": "Bool"}}),
+    ("low", "high"),
+    date(2026, 11, 23),
+    {"list": {"what": "a price list", "snapshot": "2026-11-12"}},
+)
+
+
+def test_metadata__survives_json():
+    text = json.dumps(FULL.to_json(), allow_nan=False)
+    assert Metadata.from_json(json.loads(text)) == FULL
+    assert Metadata.from_json({}) == Metadata()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"fields": ["x"]}, "fields is not a mapping"),
+        ({"sources": "x"}, "sources is not a mapping"),
+        ({"built": "yesterday"}, "built is not a date"),
+        ({"built": 5}, "built is not a date"),
+        ({"tier_order": "abc"}, "tier_order is not a list"),
+        ({"tier_order": ["a", "a"]}, "names a tier twice"),
+        ({"fields": {"x": {"sort": "Text"}}}, "field 'x'"),
+    ],
+)
+def test_metadata__refuses_other_shapes(values, words):
+    with pytest.raises(CatalogError, match=words):
+        Metadata.from_json(values)
+
+
+def test_declarations__take_mappings_fields_and_the_additions_of_a_vocabulary():
+    own = Field("own", "Num", 2.0, unit="USD")
+    assert declarations({"own": own})["own"] is own
+    assert dict(declarations(Fields({"own": own}))) == {"own": own}
+    assert declarations({"x": {"sort": "Num"}})["x"] == Field("x", "Num", 0.0)
+    assert math.copysign(1, declarations({"x": {"sort": "Num", "default": -0.0}})["x"].default) == 1
+    assert declarations(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"price_in": {"sort": "Bool", "default": False}}, "'price_in' is built in as Num"),
+        ({"quality_hint": {"sort": "Bool", "default": False}}, "'quality_hint' is built in as Num"),
+        ({"x": {"sort": "Num", "default": math.nan}}, "'x'"),
+        ({"x": {"sort": "Num", "dflt": 1}}, "unknown key 'dflt'"),
+        ({"x": {"sort": "Num", "unit": 3}}, "'x'"),
+        ({"x": "Num"}, "'x'"),
+    ],
+)
+def test_declarations__refuse_what_is_not_a_declaration(fields, words):
+    with pytest.raises(CatalogError, match=words):
+        declarations(fields)
+
+
+def test_tiers_of__gives_a_tuple():
+    assert tiers_of(["a", "b"]) == ("a", "b")
+    with pytest.raises(CatalogError, match="tier_order"):
+        tiers_of([1, 2])
+
+
+def test_canonical_declarations__hold_sorts_defaults_and_tiers_only():
+    told = Metadata(declarations({"b": {"sort": "Num", "default": 1.0, "unit": "USD"}, "a": {"sort": "Bool"}}), ("x",))
+    expected = b'{"fields":{"a":["Bool",false],"b":["Num","3ff0000000000000"]},"tier_order":["x"]}'
+    assert canonical_declarations(told) == expected
+    assert canonical_declarations(Metadata(declarations({"a": {"sort": "Bool"}}))) != canonical_declarations(Metadata())

@@ -35,7 +35,9 @@ def test_complete__never_says_that_an_offer_has_no_trusted_environment() -> None
 
 
 def test_complete__a_models_line_names_its_maker_whoever_serves_it() -> None:
-    rows = completed(row("router", "meta-llama/gpt-9"), row("amazon-bedrock", "us.amazon.nova-pro-v1:0"), row("r", "zz/q"))
+    rows = completed(
+        row("router", "meta-llama/gpt-9"), row("amazon-bedrock", "us.amazon.nova-pro-v1:0"), row("r", "zz/q")
+    )
     assert [r.values.get("lab") for r in rows] == ["openai", "amazon", None]
 
 
@@ -63,7 +65,9 @@ def test_complete__stated_regions_keep_their_source() -> None:
 
 
 def test_complete__a_sibling_at_the_same_provider_lends_its_capabilities() -> None:
-    rows = completed(row("azure", "gpt-9", supports_tools=True, context=9), row("azure", "gpt-9", "eu"), row("b", "gpt-9"))
+    rows = completed(
+        row("azure", "gpt-9", supports_tools=True, context=9), row("azure", "gpt-9", "eu"), row("b", "gpt-9")
+    )
     assert rows[1].values["supports_tools"] is True
     assert rows[1].origins["context"] == ("litellm@1+same-provider", "2026-01-01")
     assert "supports_tools" not in rows[2].values

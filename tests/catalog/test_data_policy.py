@@ -32,7 +32,9 @@ def row(provider: str, wire: str) -> Row:
 
 
 def test_read_policies__reads_a_row_and_leaves_empty_cells_unknown() -> None:
-    policies = read_policies(content(GOOD, GOOD | {"provider_id": "other", "no_log": "", "retention_days": "", "zdr": ""}))
+    policies = read_policies(
+        content(GOOD, GOOD | {"provider_id": "other", "no_log": "", "retention_days": "", "zdr": ""})
+    )
     assert policies["acme"].values == {
         "no_log": True,
         "retention_days": 0,
@@ -47,7 +49,7 @@ def test_apply_policies__sets_every_offer_of_the_provider_with_its_page_and_date
     rows = [row("acme", "m"), row("elsewhere", "m")]
     assert apply_policies(rows, read_policies(content(GOOD))) == set()
     assert rows[0].values["no_log"] is True
-    assert rows[0].origins["no_log"] == ("provider-policy:primary:https://acme.example/data", "2026")
+    assert rows[0].origins["no_log"] == ("policy:primary:https://acme.example/data", "2026")
     assert rows[1].values == {}
 
 

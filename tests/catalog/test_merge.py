@@ -52,7 +52,9 @@ def test_merge__joins_spellings_and_keeps_a_path_over_a_short_form() -> None:
 
 
 @given(
-    st.sampled_from(sorted(set(PRECEDENCE) - {c for c in PRECEDENCE if c.startswith("price_")} - {"long_ctx_threshold"})),
+    st.sampled_from(
+        sorted(set(PRECEDENCE) - {c for c in PRECEDENCE if c.startswith("price_")} - {"long_ctx_threshold"})
+    ),
     st.sets(st.sampled_from(NAMES), min_size=1),
 )
 def test_merge__each_column_comes_from_the_first_source_of_its_order(column: str, stating: set[str]) -> None:
@@ -91,7 +93,9 @@ def test_merge__half_a_pair_is_kept_where_there_is_no_whole_one() -> None:
     assert "price_in" not in row.values
 
 
-@pytest.mark.parametrize(("first", "second", "expected"), [((0.0, 0.0), (3.0, 4.0), 3.0), ((0.0, 0.0), (0.0, 0.0), 0.0)])
+@pytest.mark.parametrize(
+    ("first", "second", "expected"), [((0.0, 0.0), (3.0, 4.0), 3.0), ((0.0, 0.0), (0.0, 0.0), 0.0)]
+)
 def test_merge__a_pair_of_zeros_yields_to_a_price(
     first: tuple[float, float], second: tuple[float, float], expected: float
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from tenantrank.catalog.merge import Row
 from tenantrank.errors import CatalogError
 
-NAME = "provider-policy"
+NAME = "policy"
 COLUMNS = (
     "provider_id",
     "no_log",

@@ -106,7 +106,9 @@ def _dates(table: pa.Table, judged_at: date | None) -> Iterator[Derived]:
         return flags
 
     source = "derived from deprecation_date, else status"
-    description = "the day from which the offer ends has come, or the provider calls it deprecated without a day"
+    description = (
+        "the day from which the offer ends has come, or the provider calls it deprecated and no day can be told"
+    )
     yield Derived("deprecated", "Bool", False, "", description, source, deprecated)
     source, description = "derived from release_date", "days since the model's first release"
     yield Derived("age_days", "Num", math.inf, "days", description, source, lambda: days_since("release_date"))

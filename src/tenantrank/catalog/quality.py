@@ -2,7 +2,8 @@
 
 The table is the project's own: CSV, a row a figure, with the page it stands on. A field's value is the model's figure
 in percent divided by 100; where a page lists several configurations of a model (reasoning efforts, say), the best one
-counts. Figures of one field come from one origin each, for two harnesses' figures under one name are not comparable.
+counts. Figures of one field come from one origin, for two harnesses' figures under one name are not comparable; the
+exception, ``bench_swe_verified``, holds what each maker publishes and says so.
 
 ``bench_x`` holds exact joins: the offer's model key is the measured one. ``bench_x_family`` adds, where there is no
 exact join, the figure of a model that differs in a full date or in ``instruct`` only (`release_of`). It is given where

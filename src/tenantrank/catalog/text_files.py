@@ -26,9 +26,12 @@ from tenantrank.catalog.records import table_of_records
 from tenantrank.catalog.schema import BY_NAME, KINDS, Kind, arrow_type, kind_of_type
 from tenantrank.catalog.tables import canonical_table
 from tenantrank.errors import CatalogError
+from tenantrank.policy.signature import Field, Sort
 
 LIST_SEPARATOR = "|"
 KIND_MARK = "::"
+_DECLARED: Mapping[str, tuple[Sort, float | bool]] = {"bool": ("Bool", False), "double": ("Num", 0.0)}
+"""What the mark on a documented column of another kind declares."""
 
 
 def write_json(catalog: Catalog) -> bytes:
@@ -120,14 +123,21 @@ def read_csv(content: bytes, as_of: date | None) -> Catalog:
             quoted_strings_can_be_null=False,
         ),
     )
-    columns = {}
+    columns: dict[str, pa.ChunkedArray] = {}
+    declared: dict[str, Field] = {}
     for title in table.column_names:
-        name, _, kind = title.rpartition(KIND_MARK)
-        marked = bool(name) and kind in KINDS
-        columns[name if marked else title] = _parsed(
-            name if marked else title, kind if marked else None, table[title], table
-        )
-    return Catalog(canonical_table(pa.table(columns), {}), Metadata(), as_of)
+        name, kind = _unmarked(title)
+        if name in columns:
+            raise CatalogError(f"column {name!r} occurs twice")
+        columns[name] = _parsed(name, kind, table[title])
+        if name in BY_NAME and kind is not None and kind in _DECLARED and kind != BY_NAME[name].kind:
+            declared[name] = Field(name, *_DECLARED[kind])
+    return Catalog(canonical_table(pa.table(columns), declared), Metadata(declared), as_of)
+
+
+def _unmarked(title: str) -> tuple[str, str | None]:
+    name, _, kind = title.rpartition(KIND_MARK)
+    return (name, kind) if name and kind in KINDS else (title, None)
 
 
 def _kind(table: pa.Table, name: str) -> Kind:
@@ -172,7 +182,7 @@ def _cells(name: str, column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     return pc.binary_join(lists, LIST_SEPARATOR)
 
 
-def _parsed(name: str, kind: str | None, cells: pa.ChunkedArray, table: pa.Table) -> pa.ChunkedArray:
+def _parsed(name: str, kind: str | None, cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if kind is None:
         kind = BY_NAME[name].kind if name in BY_NAME else _guessed(cells)
     if kind == "string":

@@ -18,6 +18,7 @@ from typing import Any
 from tenantrank.catalog import Catalog
 from tenantrank.engine.engine import Engine
 from tenantrank.errors import PolicyError, TenantrankError
+from tenantrank.policy.failover import End, Failover, FailureState, Target, Wait
 from tenantrank.policy.failure_plan import classify
 from tenantrank.policy.policy import Term, admit, admit_term
 from tenantrank.policy.signature import DEFAULT_TIER_ORDER, V2, VERSIONS, Fields
@@ -45,6 +46,7 @@ class _World:
     tier_order: list[str]
     catalogs: list[list[dict[str, Any]]]
     tolerance: float
+    call_latency_ms: float = 0.0
 
     def __post_init__(self) -> None:
         self.vocabulary = Fields(self.fields, self.tier_order)
@@ -98,7 +100,8 @@ def _read(path: Path) -> tuple[_World, list[dict[str, Any]]]:
         else:
             header, *cases = [json.loads(line) for line in text.splitlines() if line.strip()]
             fields, order, catalogs = header["fields"], header["tier_order"], header.get("catalogs", [])
-            world = _World(header["version"], fields, order, catalogs, 0.0)
+            latency = float(header.get("call_latency_ms", 0.0))
+            world = _World(header["version"], fields, order, catalogs, 0.0, latency)
         if world.version not in VERSIONS or not all(isinstance(case, dict) for case in cases):
             raise ConformanceError(f"{path}: not a file of conformance vectors")
     except OSError as error:
@@ -199,6 +202,37 @@ def _failplan(world: _World, case: Mapping[str, Any]) -> Iterator[str]:
         yield from _unequal(f"action on {reason}", classify(plan, reason), action)
 
 
+def _failover(world: _World, case: Mapping[str, Any]) -> Iterator[str]:
+    offers = _with_ids(case["offers"])
+    targets = {row["id"]: Target(row["id"], row["provider_id"], row["model_family"]) for row in offers}
+    engine, state = world.engine_over(offers), FailureState()
+    for call in case["calls"]:
+        policy = admit(call["term"], world.vocabulary, world.version)
+        now, answers, waits = call["at_ms"], iter(call["answers"]), []
+        ranked = engine.with_health(state.health(now)).rank(policy).offer_ids
+        run = Failover(policy.failure_plan, [targets[offer] for offer in ranked], state)
+        while not isinstance(step := run.step(now), End):
+            if isinstance(step, Wait):
+                waits.append(step.ms)
+                now += step.ms
+                continue
+            now += world.call_latency_ms
+            kind = next(answers, "ok")
+            if kind == "ok":
+                run.succeeded()
+            else:
+                run.failed(kind, now)
+        found = {
+            "ok": step.error is None,
+            "error": step.error,
+            "chosen": None if step.chosen is None else [step.chosen.provider_id, step.chosen.model_family],
+            "path": run.events,
+            "waits": waits,
+            "end_ms": now,
+        }
+        yield from _unequal("run", found, {key: call["expect"].get(key) for key in found})
+
+
 def _with_ids(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"id": f"offer-{number}", **offer} for number, offer in enumerate(offers)]
 
@@ -230,4 +264,5 @@ _KINDS: dict[str, Callable[[_World, Mapping[str, Any]], Iterator[str]]] = {
     "pred": _pred,
     "xform": _xform,
     "failplan": _failplan,
+    "failover": _failover,
 }

@@ -7,6 +7,7 @@ or key is refused, and the answer for a value depends on that value and the voca
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from tenantrank.policy.signature import (
 )
 
 _EXACT = 2**53
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _FaultError(Exception):
@@ -139,11 +141,12 @@ class _Checker:
     def action(self, value: Any) -> None:
         if type(value) is not dict:
             raise _FaultError(f"an action is a record, got {_shown(value)}")
-        if "action" not in value:
-            raise _FaultError("an action needs the key 'action'")
         for key, given in value.items():
             _text(key, "a string key")
-            _at(f".{key}", _ACTION_KEYS.get(key, _finite), given)
+            _at(_step(key), _ACTION_KEYS.get(key, _finite), given)
+        # Only now, when every key is a plain string: looking one up could run a foreign key's code.
+        if "action" not in value:
+            raise _FaultError("an action needs the key 'action'")
 
 
 def _at(step: str, check: Callable[[Any], None], value: Any) -> None:
@@ -154,18 +157,32 @@ def _at(step: str, check: Callable[[Any], None], value: Any) -> None:
         raise
 
 
+def _step(key: str) -> str:
+    """Write the step to a record's key: ``.key``, or ``["key"]`` where the key is not a plain word, clipped."""
+    return f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{_clipped(ascii(key))}]"
+
+
 def _shown(value: Any) -> str:
     """Show a JSON scalar, clipped; of anything else show only its type, since a repr may run foreign code."""
     kind = type(value)
-    if kind in (str, int, float, bool) or value is None:
-        try:
-            text = repr(value)
-        except ValueError:  # an int with more digits than Python prints
-            return "an integer of very many digits"
-        return text if len(text) <= 60 else text[:57] + "…"
+    # Compared by identity alone: a metaclass may define equality.
+    if kind is str:
+        return _clipped(repr(value[:61]))
+    if kind is float or kind is bool or value is None:
+        return repr(value)
+    if kind is int:
+        return _clipped(repr(value)) if value.bit_length() <= 2000 else "an integer of very many digits"
     if kind is list:
         return "an array"
-    return "a record" if kind is dict else f"a {kind.__name__}"
+    if kind is dict:
+        return "a record"
+    # The name as the interpreter keeps it: a metaclass may answer anything for `__name__`.
+    name = type.__dict__["__name__"].__get__(kind)
+    return f"a Python {_clipped(name) if name.isidentifier() else 'object'}"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _number(value: Any, wanted: str) -> None:
@@ -176,7 +193,7 @@ def _number(value: Any, wanted: str) -> None:
     elif kind is not int:
         raise _FaultError(f"expected {wanted}, got {_shown(value)}")
     elif not -_EXACT <= value <= _EXACT:
-        raise _FaultError(f"integer {_shown(value)} is outside ±2^53, where a double holds every integer")
+        raise _FaultError(f"{_shown(value)} is outside ±2^53, where a double holds every integer")
 
 
 def _text(value: Any, wanted: str) -> None:
@@ -232,7 +249,7 @@ def _recipe_entry(value: Any) -> None:
     if type(value) is dict:
         for key, given in value.items():
             _text(key, "a string key")
-            _at(f".{key}", _finite, given)
+            _at(_step(key), _finite, given)
     else:
         _text(value, "a string or a flat record of numbers")
 

@@ -19,12 +19,12 @@ _ABSORBING = {"and": "bot", "or": "top"}
 _SORTED = frozenset({"and", "or", "add", "ev_add"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A subterm in normal form.
+    """A subterm in normal form. Equal nodes have equal ``encoding``.
 
     ``encoding`` is its canonical text without the version prefix; ``children`` are its subterms in normal-form order;
-    ``parameters`` its plain arguments in the order of the signature.
+    ``parameters`` its plain arguments in the order of the signature, every number a double.
     """
 
     op: str
@@ -38,7 +38,13 @@ class Node:
         children, parameters = iter(self.children), iter(self.parameters)
         if not self.slots:
             return [self.op, *(child.term() for child in children)]
-        return [self.op, *(next(children).term() if is_subterm(s) else _copied(next(parameters)) for s in self.slots)]
+        return [self.op, *(next(children).term() if is_subterm(s) else _plain(next(parameters)) for s in self.slots)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and self.encoding == other.encoding
+
+    def __hash__(self) -> int:
+        return hash(self.encoding)
 
 
 def normalize(term: list[Any], version: Version) -> Node:
@@ -165,17 +171,13 @@ _REWRITES: dict[str, Callable[[tuple[Node, ...], tuple[Any, ...]], Node | None]]
 
 def _plain(value: Any) -> Any:
     """Copy a parameter so that a node never shares state with its caller; numbers become doubles without a sign on
-    zero.
+    zero, wherever they stand, so that equal encodings are equal values.
     """
     kind = type(value)
     if kind is float or kind is int:
         return float(value) + 0.0
-    return _copied(value)
-
-
-def _copied(value: Any) -> Any:
-    if type(value) is list:
-        return [_copied(entry) for entry in value]
-    if type(value) is dict:
-        return {key: _copied(entry) for key, entry in value.items()}
+    if kind is list:
+        return [_plain(entry) for entry in value]
+    if kind is dict:
+        return {key: _plain(entry) for key, entry in value.items()}
     return value

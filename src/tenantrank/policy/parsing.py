@@ -45,12 +45,14 @@ def parse(source: str | bytes) -> Any:
 
 def _decoded(source: str | bytes) -> str:
     try:
-        raw = source.encode() if isinstance(source, str) else bytes(source)
-        if len(raw) > MAX_BYTES:
-            raise _refusal(f"{len(raw)} bytes, more than the {MAX_BYTES} allowed")
-        return raw.decode()
-    except UnicodeError as error:
-        raise _refusal(f"not valid UTF-8: {error.reason if hasattr(error, 'reason') else error}") from None
+        # The base types' own methods: a subclass may have put others in their place.
+        raw = str.encode(source) if issubclass(type(source), str) else bytes.__getitem__(source, slice(None))
+        size = bytes.__len__(raw)
+        if size > MAX_BYTES:
+            raise _refusal(f"{size} bytes, more than the {MAX_BYTES} allowed")
+        return bytes.decode(raw)
+    except (UnicodeEncodeError, UnicodeDecodeError) as error:
+        raise _refusal(f"not valid UTF-8: {error.reason}") from None
 
 
 def _check_nesting(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import _thread
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -128,13 +128,14 @@ def admit_term(
 
 
 def _admit(source: Any, fields: Fields | Mapping[str, Any], given: str | None, sort: str | None) -> Term:
-    vocabulary = _vocabulary(fields)
-    version = next((known for known in VERSIONS if known == given), None)
-    if given is not None and version is None:
-        raise PolicyError("$", f"unknown version {str(given)[:60]!r}, expected one of {', '.join(VERSIONS)}")
-
     def work() -> Term:
-        value = parse(source) if isinstance(source, str | bytes) else source
+        vocabulary = _vocabulary(fields)
+        version = next((known for known in VERSIONS if type(given) is str and known == given), None)
+        if given is not None and version is None:
+            shown = f" {given[:60]!r}" if type(given) is str else ""
+            raise PolicyError("$", f"unknown version{shown}, expected one of {', '.join(VERSIONS)}")
+        # By type, not by isinstance, which asks the value itself for its class.
+        value = parse(source) if issubclass(type(source), str | bytes) else source
         chosen = version or _version_of(value)
         found = admission.check(value, vocabulary, chosen, sort)
         return Term(chosen, found, normalize(value, chosen), vocabulary)
@@ -142,7 +143,8 @@ def _admit(source: Any, fields: Fields | Mapping[str, Any], given: str | None, s
     try:
         return work()
     except RecursionError:
-        return _on_fresh_stack(work)
+        pass
+    return _on_fresh_stack(work)
 
 
 def _vocabulary(fields: Fields | Mapping[str, Any]) -> Fields:
@@ -160,18 +162,24 @@ def _version_of(value: Any) -> Version:
 
 
 def _on_fresh_stack(work: Callable[[], _Result]) -> _Result:
-    """Run work on the empty stack of a new thread, so that a caller near the recursion limit gets the same answer."""
+    """Run work on the empty stack of a new thread, so that a caller near the recursion limit gets the same answer.
+
+    The thread is started at the lowest level, since `threading` itself needs about ten frames of the caller's stack.
+    """
     outcome: list[Any] = []
+    finished = _thread.allocate_lock()
+    finished.acquire()
 
     def run() -> None:
         try:
             outcome.extend((True, work()))
         except BaseException as error:
             outcome.extend((False, error))
+        finally:
+            finished.release()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
+    _thread.start_new_thread(run, ())
+    finished.acquire()
     done, result = outcome
     if not done:
         raise result

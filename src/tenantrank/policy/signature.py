@@ -188,7 +188,8 @@ class Fields(Mapping[str, Field]):
     Raises
     ------
     CatalogError
-        for a declaration without a usable sort or default, or one that changes a built-in field's sort
+        for a declaration without a usable sort or default, one that changes a built-in field's sort, or a tier order
+        that is not a list of distinct strings
     """
 
     __slots__ = ("_by_name", "tier_order")
@@ -199,13 +200,17 @@ class Fields(Mapping[str, Field]):
         tier_order: Sequence[str] = DEFAULT_TIER_ORDER,
     ) -> None:
         by_name = {field.name: field for field in BUILTIN_FIELDS}
+        if extension is not None and not isinstance(extension, Mapping):
+            raise CatalogError("field declarations are a mapping from name to declaration")
         for name, declared in (extension or {}).items():
-            field = declared if isinstance(declared, Field) else _declared(name, declared)
+            field = _declared(name, declared)
             known = by_name.get(name)
-            if known is not None and known.versions == VERSIONS and known.sort != field.sort:
+            if known is not None and known.sort != field.sort:
                 raise CatalogError(f"field {name!r} is built in as {known.sort} and cannot be declared as {field.sort}")
             by_name[name] = field if known is None else _merged(known, field)
         self._by_name = by_name
+        if not isinstance(tier_order, list | tuple) or not all(isinstance(tier, str) for tier in tier_order):
+            raise CatalogError("tier_order is a list of tier names, lowest first")
         self.tier_order = tuple(tier_order)
         if len(set(self.tier_order)) != len(self.tier_order):
             raise CatalogError(f"tier_order names a tier twice: {list(self.tier_order)}")
@@ -228,18 +233,32 @@ class Fields(Mapping[str, Field]):
         return field.sort if field is not None and version in field.versions else None
 
 
-def _declared(name: str, declared: Mapping[str, Any]) -> Field:
-    if not isinstance(name, str) or not isinstance(declared, Mapping):
+def _declared(name: Any, declared: Any) -> Field:
+    if not isinstance(name, str):
+        raise CatalogError(f"a field's name is a string, got a {type(name).__name__}")
+    if isinstance(declared, Field):
+        if declared.name != name:
+            raise CatalogError(f"field {name!r}: declared under another name, {declared.name!r}")
+        sort, default = declared.sort, declared.default
+    elif isinstance(declared, Mapping):
+        sort = declared.get("sort")
+        default = declared.get("default", False if sort == "Bool" else 0.0)
+    else:
         raise CatalogError(f"field {name!r}: a declaration is a mapping with 'sort' and 'default'")
-    sort = declared.get("sort")
-    default = declared.get("default", False if sort == "Bool" else 0.0)
-    if sort == "Bool" and isinstance(default, bool):
-        return Field(name, "Bool", default)
-    if sort == "Num" and isinstance(default, int | float) and not isinstance(default, bool) and default == default:
-        return Field(name, "Num", float(default))
-    raise CatalogError(
-        f"field {name!r}: sort must be 'Num' or 'Bool' with a default of that sort, got {dict(declared)!r}"
-    )
+    usable = (sort == "Bool" and isinstance(default, bool)) or (sort == "Num" and _is_number(default))
+    if not usable:
+        raise CatalogError(f"field {name!r}: sort must be 'Num' or 'Bool' with a default of that sort")
+    if isinstance(declared, Field):
+        return declared
+    return Field(name, "Bool", default) if sort == "Bool" else Field(name, "Num", float(default))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a double can hold; infinities are, NaN and booleans are not."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    except OverflowError:
+        return False
 
 
 def _merged(known: Field, field: Field) -> Field:

@@ -5,6 +5,7 @@ Source: the language's specification, section 6.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
@@ -97,17 +98,26 @@ def _jitter(body: dict[str, Any], parameter: str, amplitude: float, seed: int | 
     draw = Rng((seed + text_hash(f"jitter:{parameter}")) % MODULUS).draw()
     shift = (draw * 2 - 1) * amplitude
     value = body.get(parameter)
-    body[parameter] = value + shift if _is_number(value) else shift
+    if _is_number(value):
+        # An integer beyond the range of doubles is far too large for the shift to show.
+        with contextlib.suppress(OverflowError):
+            body[parameter] = value + shift
+    else:
+        body[parameter] = shift
 
 
 def _filter(body: dict[str, Any], kind: str, recipe: list[Any], seed: int | None) -> None:
     filters = body.get("_filters")
     if not isinstance(filters, dict):
         filters = body["_filters"] = {}
-    entry: dict[str, Any] = {"recipe": copy.deepcopy(recipe)}
+    entry: dict[str, Any] = {"recipe": [_step(step) for step in recipe]}
     if seed is not None:
         entry["seed"] = seed % MODULUS
     filters[kind] = entry
+
+
+def _step(step: Any) -> Any:
+    return {key: _written(value) for key, value in step.items()} if isinstance(step, dict) else step
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

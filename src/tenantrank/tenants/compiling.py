@@ -1,26 +1,29 @@
-"""One tenant's state to one policy: which rules apply, what each adds, and how their disagreements are settled.
+"""One tenant's state to one policy: which rules apply, what each adds, and where every part of the policy comes from.
 
-Hard clauses add up. Of two bounds on one offer field the stricter stands. Of two rankings, selectors or failure plans
-the one of the most specific rule stands: the rule that tests most tenant fields, then the one of higher priority, then
-the one later in the file. Transforms run one after the other in file order.
+Hard clauses add up, and transforms run one after the other in file order; what else two rules disagree on is settled
+first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tenantrank.errors import TenantError
 from tenantrank.policy.normal_form import Node, conjunction
 from tenantrank.policy.policy import Policy
-from tenantrank.policy.signature import MAX_DEPTH, MAX_NODES, OPS, V2, Fields
+from tenantrank.policy.signature import MAX_DEPTH, MAX_NODES, OPS, V2
 from tenantrank.tenants.drafts import CHOICES
 from tenantrank.tenants.origin import Conflict, Origin
-from tenantrank.tenants.parts import Placed
+from tenantrank.tenants.parts import Placed, measure
 from tenantrank.tenants.preparing import Prepared, PreparedRule
+from tenantrank.tenants.settling import choose, settle_bounds
 from tenantrank.tenants.states import State, Value
 
 _SLOTS = OPS[V2]["policy"].slots
+
+_Key = tuple[tuple[int, ...], tuple[Value, ...]]
+"""What decides a policy: the positions of the rules that apply, and the values that those read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,43 @@ class CompiledPolicy:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Clauses:
+    """Hard clauses by encoding with their origins, and the subterms and levels that they may come to at most."""
+
+    nodes: dict[str, Node]
+    origins: dict[str, tuple[Origin, ...]]
+    size: int
+    depth: int
+
+    def with_(self, more: Sequence[Placed]) -> _Clauses:
+        """Give these and more; a clause that is there already gains origins."""
+        nodes, origins = dict(self.nodes), dict(self.origins)
+        size, depth = self.size, self.depth
+        for placed in more:
+            node = placed.node
+            for clause in node.children if node.op == "and" else (node,):
+                known = origins.get(clause.encoding)
+                nodes[clause.encoding] = clause
+                origins[clause.encoding] = placed.origins if known is None else _merged(known, placed.origins)
+            size += placed.size
+            depth = max(depth, placed.depth)
+        return _Clauses(nodes, origins, size, depth)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unbounded:
+    """A policy but for its floors and ceilings, which vary most between tenants."""
+
+    clauses: _Clauses
+    preference: Placed
+    selector: Placed
+    failure_plan: Placed
+    transform: Node
+    transforms: tuple[Origin, ...]
+    conflicts: tuple[Conflict, ...]
+
+
 class Compiler:
     """Prepared rules with a memory of what they compiled.
 
@@ -63,8 +103,10 @@ class Compiler:
     def __init__(self, prepared: Prepared, limit: int | None = None) -> None:
         self._prepared = prepared
         self._limit = limit
-        self._reads: dict[tuple[int, ...], tuple[str, ...]] = {}
-        self._compiled: dict[tuple[tuple[int, ...], tuple[Value, ...]], CompiledPolicy] = {}
+        self._defaults_read = dict.fromkeys(name for part in prepared.defaults.values() for name in part.reads)
+        self._reads: dict[tuple[int, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._unbounded: dict[_Key, _Unbounded] = {}
+        self._compiled: dict[_Key, CompiledPolicy] = {}
         self._policies: dict[str, Policy] = {}
 
     def compile(self, state: State) -> CompiledPolicy:
@@ -88,14 +130,58 @@ class Compiler:
         positions = tuple([rule.strength[2] for rule in applying])
         reads = self._reads.get(positions)
         if reads is None:
-            reads = self._reads[positions] = tuple(dict.fromkeys(n for rule in applying for n in rule.reads))
-        key = (positions, tuple([state[name] for name in reads]))
+            reads = self._reads[positions] = self._fields_read(applying)
+        key = (positions, tuple([state[name] for name in reads[0]]))
         known = self._compiled.get(key)
         if known is None:
             if self._limit is not None and len(self._compiled) >= self._limit:
-                self._compiled.clear()
-                self._policies.clear()
-            known = self._compiled[key] = _assembled(self._prepared, applying, state, self._policies)
+                for memory in (self._compiled, self._unbounded, self._policies):
+                    memory.clear()
+            key_unbounded = (positions, tuple([state[name] for name in reads[1]]))
+            unbounded = self._unbounded.get(key_unbounded)
+            if unbounded is None:
+                unbounded = self._unbounded[key_unbounded] = _unbounded(self._prepared, applying, state)
+            known = self._compiled[key] = self._bounded(unbounded, applying, state)
+        return known
+
+    def _bounded(self, unbounded: _Unbounded, applying: Sequence[PreparedRule], state: State) -> CompiledPolicy:
+        bounds, conflicts = settle_bounds(applying, state)
+        stated = unbounded.clauses.with_(bounds)
+        if not stated.nodes:
+            raise TenantError(
+                "no rule says what this tenant may use; a rule that lets every offer through says 'require: [[top]]'"
+            )
+        filter_ = conjunction(list(stated.nodes.values()))
+        clauses = filter_.children if filter_.op == "and" else (filter_,)
+        plan = unbounded.failure_plan.node
+        children = (filter_, unbounded.preference.node, unbounded.selector.node, unbounded.transform, plan)
+        policy = self._policy(children)
+        if stated.size > MAX_NODES or stated.depth > MAX_DEPTH:
+            _check_size(policy)
+        return CompiledPolicy(
+            policy,
+            {clause.encoding: stated.origins[clause.encoding] for clause in clauses},
+            unbounded.preference.origins[0],
+            unbounded.selector.origins[0],
+            unbounded.failure_plan.origins[0],
+            unbounded.transforms,
+            (*conflicts, *unbounded.conflicts),
+            tuple([rule.id for rule in applying]),
+            tuple(_warnings(unbounded.preference, clauses)) if unbounded.preference.leveled else (),
+        )
+
+    def _fields_read(self, applying: Sequence[PreparedRule]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Give the tenant fields that decide the policy of these rules, and those that decide all of it but bounds."""
+        every = dict.fromkeys(name for rule in applying for name in rule.reads)
+        unbounded = dict.fromkeys(name for rule in applying for name in rule.reads_unbounded)
+        return tuple(every | self._defaults_read), tuple(unbounded | self._defaults_read)
+
+    def _policy(self, children: tuple[Node, ...]) -> Policy:
+        encoding = f"(policy {' '.join([child.encoding for child in children])})"
+        known = self._policies.get(encoding)
+        if known is None:
+            root = Node("policy", encoding, children, (), _SLOTS)
+            known = self._policies[encoding] = Policy(V2, "Policy", root, self._prepared.fields)
         return known
 
 
@@ -110,119 +196,30 @@ def _applies(rule: PreparedRule, state: State) -> bool:
     return answer is True
 
 
-@dataclass(slots=True)
-class _Assembly:
-    """A policy in the making: its clauses and their origins by encoding, and how large it is."""
-
-    clauses: dict[str, Node] = field(default_factory=dict)
-    origins: dict[str, tuple[Origin, ...]] = field(default_factory=dict)
-    conflicts: list[Conflict] = field(default_factory=list)
-    size: int = 2
-    depth: int = 0
-
-    def add(self, placed: Placed) -> None:
-        """Add a hard clause; one that is there already gains origins."""
-        node = placed.node
-        for clause in node.children if node.op == "and" else (node,):
-            encoding = clause.encoding
-            known = self.origins.get(encoding)
-            self.clauses[encoding] = clause
-            self.origins[encoding] = placed.origins if known is None else _merged(known, placed.origins)
-        self.count(placed, 2)
-
-    def count(self, placed: Placed, level: int) -> None:
-        """Take a placed part into account that hangs `level` levels below the root."""
-        self.size += placed.size
-        if level + placed.depth > self.depth:
-            self.depth = level + placed.depth
+def _unbounded(prepared: Prepared, applying: Sequence[PreparedRule], state: State) -> _Unbounded:
+    clauses = _Clauses({}, {}, 0, 0).with_([clause.place(state) for rule in applying for clause in rule.clauses])
+    chosen = {key: choose(key, applying, prepared.defaults, state) for key in CHOICES}
+    transforms = [rule.transform.place(state) for rule in applying if rule.transform is not None]
+    others = [placed for placed, _ in chosen.values()] + transforms
+    return _Unbounded(
+        # Two levels and two subterms for what holds the parts together: the policy, and an `and` or a `seq`.
+        _Clauses(
+            clauses.nodes,
+            clauses.origins,
+            clauses.size + 3 + sum(placed.size for placed in others),
+            2 + max(clauses.depth, *(placed.depth for placed in others)),
+        ),
+        chosen["preference"][0],
+        chosen["selector"][0],
+        chosen["failure_plan"][0],
+        _sequence([placed.node for placed in transforms]),
+        tuple(placed.origins[0] for placed in transforms),
+        tuple(conflict for _, conflicts in chosen.values() for conflict in conflicts),
+    )
 
 
 def _merged(known: tuple[Origin, ...], more: tuple[Origin, ...]) -> tuple[Origin, ...]:
     return known + tuple([origin for origin in more if origin not in known])
-
-
-def _assembled(
-    prepared: Prepared, applying: Sequence[PreparedRule], state: State, policies: dict[str, Policy]
-) -> CompiledPolicy:
-    assembly = _Assembly()
-    for rule in applying:
-        for clause in rule.clauses:
-            assembly.add(clause.place(state))
-    for bound in _settled_bounds(applying, state, assembly.conflicts):
-        assembly.add(bound)
-    if not assembly.clauses:
-        raise TenantError(
-            "no rule says what this tenant may use; a rule that lets every offer through says so by 'require: [[top]]'"
-        )
-    scorer, selector, plan = (_chosen(key, prepared, applying, state, assembly.conflicts) for key in CHOICES)
-    transforms = [rule.transform.place(state) for rule in applying if rule.transform is not None]
-    for placed in (scorer, selector, plan):
-        assembly.count(placed, 1)
-    for placed in transforms:
-        assembly.count(placed, 2)
-    if assembly.size > MAX_NODES or assembly.depth > MAX_DEPTH:
-        raise TenantError(
-            f"the policy would have {assembly.size} subterms on {assembly.depth} levels, more than the {MAX_NODES} on "
-            f"{MAX_DEPTH} that the language allows"
-        )
-    filter_ = conjunction(list(assembly.clauses.values()))
-    clauses = filter_.children if filter_.op == "and" else (filter_,)
-    children = (filter_, scorer.node, selector.node, _sequence([placed.node for placed in transforms]), plan.node)
-    return CompiledPolicy(
-        _policy(children, prepared.fields, policies),
-        {clause.encoding: assembly.origins[clause.encoding] for clause in clauses},
-        scorer.origins[0],
-        selector.origins[0],
-        plan.origins[0],
-        tuple([placed.origins[0] for placed in transforms]),
-        tuple(assembly.conflicts),
-        tuple([rule.id for rule in applying]),
-        tuple(_warnings(scorer, clauses)) if scorer.leveled else (),
-    )
-
-
-def _settled_bounds(applying: Sequence[PreparedRule], state: State, conflicts: list[Conflict]) -> Iterator[Placed]:
-    """Give the strictest bounds on each offer field, every one that is as strict; note what gave way."""
-    asked: dict[tuple[str, str], list[tuple[float, Placed]]] = {}
-    for rule in applying:
-        for kind, name, part in rule.bounds:
-            placed = part.place(state)
-            asked.setdefault((kind, name), []).append((placed.node.parameters[-1], placed))
-    for (kind, name), bounds in asked.items():
-        strictest = (max if kind == "floor" else min)(value for value, _ in bounds)
-        kept = next(placed.origins[0] for value, placed in bounds if value == strictest)
-        for value, placed in bounds:
-            if value == strictest:
-                yield placed
-            else:
-                reason = "the stricter bound stands"
-                conflicts.append(Conflict(kind, name, kept, placed.origins[0], strictest, value, reason))  # type: ignore[arg-type]
-
-
-def _chosen(
-    key: str, prepared: Prepared, applying: Sequence[PreparedRule], state: State, conflicts: list[Conflict]
-) -> Placed:
-    """Give what the most specific rule says; note the others that say something else."""
-    rivals = sorted((rule for rule in applying if key in rule.choices), key=lambda rule: rule.strength, reverse=True)
-    if not rivals:
-        return prepared.defaults[key].place(state)
-    winner = rivals[0].choices[key].place(state)
-    for rule in rivals[1:]:
-        loser = rule.choices[key].place(state)
-        if loser.node.encoding != winner.node.encoding:
-            reason = _why(rivals[0], rule)
-            kept, dropped = winner.origins[0], loser.origins[0]
-            values = winner.node.encoding, loser.node.encoding
-            conflicts.append(Conflict(key, None, kept, dropped, *values, reason))  # type: ignore[arg-type]
-    return winner
-
-
-def _why(winner: PreparedRule, loser: PreparedRule) -> str:
-    if winner.strength[0] != loser.strength[0]:
-        return f"more specific, {winner.strength[0]} tenant field(s) against {loser.strength[0]}"
-    if winner.strength[1] != loser.strength[1]:
-        return f"equally specific, priority {winner.strength[1]} against {loser.strength[1]}"
-    return "equally specific, later in the file"
 
 
 def _sequence(nodes: list[Node]) -> Node:
@@ -234,12 +231,13 @@ def _sequence(nodes: list[Node]) -> Node:
     return Node("seq", f"(seq {' '.join(step.encoding for step in steps)})", tuple(steps))
 
 
-def _policy(children: tuple[Node, ...], fields: Fields, policies: dict[str, Policy]) -> Policy:
-    encoding = f"(policy {' '.join([child.encoding for child in children])})"
-    known = policies.get(encoding)
-    if known is None:
-        known = policies[encoding] = Policy(V2, "Policy", Node("policy", encoding, children, (), _SLOTS), fields)
-    return known
+def _check_size(policy: Policy) -> None:
+    size, depth = measure(policy.root)
+    if size > MAX_NODES or depth > MAX_DEPTH:
+        raise TenantError(
+            f"the policy would have {size} subterms on {depth} levels, more than the {MAX_NODES} on {MAX_DEPTH} "
+            "that the language allows"
+        )
 
 
 def _warnings(preference: Placed, clauses: tuple[Node, ...]) -> Iterator[str]:

@@ -15,13 +15,13 @@ from tenantrank.tenants.conditions import Applies
 from tenantrank.tenants.document import Document, FieldSpec, Placeholder, Rule
 from tenantrank.tenants.lowering import is_placeholder, lower, placeholders
 from tenantrank.tenants.nearest import hint
-from tenantrank.tenants.origin import DEFAULTS
+from tenantrank.tenants.origin import DEFAULTS, BoundKind, Choice
 from tenantrank.tenants.preferences import scorer_term
 
-CHOICES = {"preference": "Scorer", "selector": "Selector", "failure_plan": "FailPlan"}
-"""What a policy has exactly one of: the key of a rule and the sort of its term."""
-BOUNDS = {"floor": "ge", "ceiling": "le"}
-"""The two kinds of bound: the key of a rule and the relation that its clause asks."""
+CHOICES: dict[Choice, str] = {"preference": "Scorer", "selector": "Selector", "failure_plan": "FailPlan"}
+"""The sort of term that each choice is."""
+BOUNDS: dict[BoundKind, str] = {"floor": "ge", "ceiling": "le"}
+"""The relation that the clause of each kind of bound asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ def rule_drafts(rule: Rule, condition: Applies, document: Document, faults: list
     tested = condition.fields
     for index, term in enumerate(rule.require):
         yield Draft(rule.id, "require", f"require[{index}]", "Pred", term, tested)
-    for key, relation in BOUNDS.items():
-        for field, bound in getattr(rule, key).items():
+    for kind, relation in BOUNDS.items():
+        for field, bound in getattr(rule, kind).items():
             value = bound.model_dump() if isinstance(bound, Placeholder) else bound
-            yield Draft(rule.id, key, f"{key}.{field}", "Pred", ["cmp", field, relation, value], tested)
+            yield Draft(rule.id, kind, f"{kind}.{field}", "Pred", ["cmp", field, relation, value], tested)
     if rule.transform is not None:
         yield Draft(rule.id, "transform", "transform", "Xform", rule.transform, tested)
     for key, sort in CHOICES.items():

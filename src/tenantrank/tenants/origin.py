@@ -37,7 +37,10 @@ class Origin:
         return hash((self.rule, self.field, repr(self.value)))
 
 
-ConflictKind = Literal["floor", "ceiling", "preference", "selector", "failure_plan"]
+BoundKind = Literal["floor", "ceiling"]
+"""What limits the value of an offer field: the stricter of two stands."""
+Choice = Literal["preference", "selector", "failure_plan"]
+"""What a policy has exactly one of: that of the most specific rule stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Conflict:
     reason : the part of the conflict rule that decided
     """
 
-    kind: ConflictKind
+    kind: BoundKind | Choice
     field: str | None
     kept: Origin
     dropped: Origin

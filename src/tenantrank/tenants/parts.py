@@ -103,7 +103,7 @@ class Part:
 
 
 class BoundPart(Part):
-    """A bound that a tenant's number fills: the rest of its clause was admitted with the rulebook, so it is only built."""
+    """A bound that a tenant's number fills: the rest of the clause was admitted with the rulebook; it is only built."""
 
     __slots__ = ()
 

@@ -15,7 +15,7 @@ from tenantrank.tenants.conditions import Applies, prepare_condition
 from tenantrank.tenants.document import Document, Rule
 from tenantrank.tenants.drafts import BOUNDS, CHOICES, Draft, default_drafts, located, named, rule_drafts, sampled
 from tenantrank.tenants.lowering import is_placeholder
-from tenantrank.tenants.origin import DEFAULTS
+from tenantrank.tenants.origin import DEFAULTS, BoundKind, Choice
 from tenantrank.tenants.parts import BoundPart, Part
 from tenantrank.tenants.vocabulary import Use, fault, inferred, uses
 
@@ -32,7 +32,8 @@ class PreparedRule:
     clauses : hard clauses
     bounds : (``floor`` or ``ceiling``, offer field, part)
     transform, choices : the rest; choices by the keys of `CHOICES`
-    reads : the tenant fields that decide what any of its parts says or where that came from
+    reads, reads_unbounded : the tenant fields that decide what its parts say and where that came from; the same but
+        for its bounds
     """
 
     id: str
@@ -40,10 +41,11 @@ class PreparedRule:
     hard: bool
     strength: tuple[int, int, int]
     clauses: tuple[Part, ...]
-    bounds: tuple[tuple[str, str, Part], ...]
+    bounds: tuple[tuple[BoundKind, str, Part], ...]
     transform: Part | None
-    choices: Mapping[str, Part]
+    choices: Mapping[Choice, Part]
     reads: tuple[str, ...]
+    reads_unbounded: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Prepared:
     """A document ready for tenants, with the vocabulary its terms were checked against."""
 
     rules: tuple[PreparedRule, ...]
-    defaults: Mapping[str, Part]
+    defaults: Mapping[Choice, Part]
     fields: Fields
     warnings: tuple[str, ...]
 
@@ -130,7 +132,7 @@ def _rule(
     index: int, rule: Rule, condition: Applies, drafts: list[Draft], parts: Mapping[tuple[str, str], Part]
 ) -> PreparedRule:
     own = [(draft, parts[draft.rule, draft.path]) for draft in drafts if draft.rule == rule.id]
-    bounds = tuple((draft.key, draft.term[1], part) for draft, part in own if draft.key in BOUNDS)
+    bounds = tuple((kind, draft.term[1], part) for kind in BOUNDS for draft, part in own if draft.key == kind)
     clauses = tuple(part for draft, part in own if draft.key == "require")
     transform = next((part for draft, part in own if draft.key == "transform"), None)
     return PreparedRule(
@@ -141,8 +143,9 @@ def _rule(
         clauses,
         bounds,
         transform,
-        {draft.key: part for draft, part in own if draft.key in CHOICES},
+        {key: part for key in CHOICES for draft, part in own if draft.key == key},
         tuple(dict.fromkeys(name for _, part in own for name in part.reads)),
+        tuple(dict.fromkeys(name for draft, part in own if draft.key not in BOUNDS for name in part.reads)),
     )
 
 

@@ -178,8 +178,12 @@ providers: list[Provider] = [
                     ConditionalPrice(
                         constraint=StartDateConstraint(start_date=datetime.date(2026, 3, 1)),
                         prices=ModelPrice(
-                            input_mtok=TieredPrices(base=Decimal('0.15'), tiers=[Tier(start=272000, price=Decimal('0.3'))]),
-                            output_mtok=TieredPrices(base=Decimal('0.6'), tiers=[Tier(start=272000, price=Decimal('0.9'))]),
+                            input_mtok=TieredPrices(
+                                base=Decimal('0.15'), tiers=[Tier(start=272000, price=Decimal('0.3'))]
+                            ),
+                            output_mtok=TieredPrices(
+                                base=Decimal('0.6'), tiers=[Tier(start=272000, price=Decimal('0.9'))]
+                            ),
                             cache_write_mtok=Decimal('0.1875'),
                         ),
                     ),

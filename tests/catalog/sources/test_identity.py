@@ -43,7 +43,8 @@ def test_is_text_model__knows_other_kinds(wire: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wire", ["gpt-5", "claude-opus-4-5", "influx-7b", "gemini-2.5-flash-image", "mistral-large", "swan-70b", "gpt-audio"]
+    "wire",
+    ["gpt-5", "claude-opus-4-5", "influx-7b", "gemini-2.5-flash-image", "mistral-large", "swan-70b", "gpt-audio"],
 )
 def test_is_text_model__keeps_models_that_answer_in_text(wire: str) -> None:
     assert is_text_model(wire)

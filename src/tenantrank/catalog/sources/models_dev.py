@@ -11,11 +11,9 @@ import gzip
 import json
 import re
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from tenantrank.catalog.sources.identity import is_text_model, provider_of
@@ -88,30 +86,26 @@ def _providers(document: Document) -> tuple[date | None, Iterator[tuple[str, dic
 
 def _from_sqlite(content: bytes) -> tuple[date | None, dict[str, dict[str, Any]]]:
     """Bring the package's tables to the shape of the site's JSON."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "models.sqlite")
-        path.write_bytes(content)
-        with closing(sqlite3.connect(path)) as database:
-            database.row_factory = sqlite3.Row
-            providers: dict[str, dict[str, Any]] = {
-                row["id"]: {"api": row["api"], "models": {}} for row in database.execute("SELECT * FROM providers")
-            }
-            models: dict[str, dict[str, Any]] = {}
-            for row in database.execute("SELECT * FROM models ORDER BY full_id"):
-                models[row["full_id"]] = providers[row["provider_id"]]["models"][row["id"]] = _model_of(row)
-            for row in database.execute("SELECT * FROM model_modalities ORDER BY model_full_id, direction, position"):
-                models[row["model_full_id"]]["modalities"].setdefault(row["direction"], []).append(row["value"])
-            ordered = (
-                "SELECT * FROM pricing WHERE experimental_mode_name IS NULL ORDER BY model_full_id, min_context DESC"
-            )
-            for row in database.execute(ordered):
-                cost = {key.removeprefix("cost_"): row[key] for key in row.keys() if key.startswith("cost_")}  # noqa: SIM118
-                known = models[row["model_full_id"]]["cost"]
-                if row["min_context"]:
-                    known[f"context_over_{row['min_context'] // 1000}k"] = cost
-                else:
-                    known.update(cost)
-            stated = database.execute("SELECT value FROM metadata WHERE key = 'generated_at'").fetchone()
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(content)
+        database.row_factory = sqlite3.Row
+        providers: dict[str, dict[str, Any]] = {
+            row["id"]: {"api": row["api"], "models": {}} for row in database.execute("SELECT * FROM providers")
+        }
+        models: dict[str, dict[str, Any]] = {}
+        for row in database.execute("SELECT * FROM models ORDER BY full_id"):
+            models[row["full_id"]] = providers[row["provider_id"]]["models"][row["id"]] = _model_of(row)
+        for row in database.execute("SELECT * FROM model_modalities ORDER BY model_full_id, direction, position"):
+            models[row["model_full_id"]]["modalities"].setdefault(row["direction"], []).append(row["value"])
+        ordered = "SELECT * FROM pricing WHERE experimental_mode_name IS NULL ORDER BY model_full_id, min_context DESC"
+        for row in database.execute(ordered):
+            cost = {key.removeprefix("cost_"): row[key] for key in row.keys() if key.startswith("cost_")}  # noqa: SIM118
+            known = models[row["model_full_id"]]["cost"]
+            if row["min_context"]:
+                known[f"context_over_{row['min_context'] // 1000}k"] = cost
+            else:
+                known.update(cost)
+        stated = database.execute("SELECT value FROM metadata WHERE key = 'generated_at'").fetchone()
     return date.fromisoformat(stated[0][:10]) if stated else None, providers
 
 

@@ -1,0 +1,46 @@
+# Every target does its own set-up: a machine needs Python 3.11 or newer, and make.
+PYTHON ?= python3
+BIN := .venv/bin
+FUZZ_CASES ?= 200000
+FUZZ_SEED ?= 1
+
+.PHONY: run test check lint nojit wheel fuzz clean
+
+run: .venv/installed  ## rank the sample customer base over the bundled catalog
+	$(BIN)/tenantrank tenants data/tenants.csv --rulebook data/rules.yaml --overlay data/overlay.example.yaml \
+	  --as-of 2026-11-23 -o out/tenants.parquet
+
+test: .venv/installed-dev  ## every test, the benchmarks once each as a smoke test
+	$(BIN)/python -m pytest tests benchmarks
+
+check: lint nojit wheel test  ## everything that continuous integration runs
+
+lint: .venv/installed-dev  ## style, types, direction of imports
+	$(BIN)/ruff format --check src kernels tests benchmarks data
+	$(BIN)/ruff check src kernels tests benchmarks data
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+nojit: .venv/installed-dev  ## the tests again with kernels as plain Python
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests -q
+
+wheel: .venv/installed-dev  ## the wheel, built from the sdist, installed alone and tried
+	$(BIN)/python -m tests.wheel
+
+fuzz: .venv/installed-dev  ## the engine against the reference evaluator
+	$(BIN)/python -m tests.fuzz.differential --cases $(FUZZ_CASES) --seed $(FUZZ_SEED)
+
+clean:
+	rm -rf .venv out dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tenantrank needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/installed

@@ -1,0 +1,98 @@
+"""The catalog's own accessors: order, codes, capabilities, dates."""
+
+from datetime import date, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tenantrank.catalog import Catalog
+from tenantrank.errors import CatalogError
+
+RECORDS = [
+    {"id": "z", "provider_id": "q", "model_family": "m", "tier": "partner", "regions": ["eu", "us"]},
+    {"id": "a", "provider_id": "p", "model_family": "m", "capabilities": {"context": 0, "supports_tools": False}},
+    {"id": "k", "provider_id": "q", "model_family": "n", "capabilities": {"context": 8, "odd": True}, "regions": []},
+]
+
+
+def test_catalog__keeps_the_order_of_records():
+    catalog = Catalog.from_records(RECORDS)
+    assert len(catalog) == 3
+    assert catalog.offer_ids == ("z", "a", "k")
+    assert catalog.table["offer_id"].to_pylist() == ["z", "a", "k"]
+
+
+def test_strings__are_codes_in_order_of_first_appearance():
+    catalog = Catalog.from_records(RECORDS)
+    codes, names = catalog.strings("provider_id")
+    assert (codes.tolist(), names) == ([0, 1, 0], ("q", "p"))
+    assert codes.dtype == np.int32
+    assert not codes.flags.writeable
+    codes, names = catalog.strings("tier")
+    assert (codes.tolist(), names) == ([0, -1, -1], ("partner",))
+    assert catalog.strings("peer_id")[0].tolist() == [-1, -1, -1]
+    assert catalog.strings("offer_id")[1] == ("z", "a", "k")
+    with pytest.raises(CatalogError, match="'context' is not a string column"):
+        catalog.strings("context")
+    with pytest.raises(CatalogError, match="'nope' is not a string column"):
+        catalog.strings("nope")
+
+
+def test_capability__is_unknown_unless_an_offer_says_so():
+    catalog = Catalog.from_records(RECORDS)
+    assert catalog.capability("supports_tools").tolist() == [-1, 0, -1]
+    assert catalog.capability("odd").tolist() == [-1, -1, 1]
+    assert catalog.capability("context").tolist() == [-1, 0, 1]
+    assert catalog.capability("supports_nothing").tolist() == [-1, -1, -1]
+    assert catalog.capability("tier").tolist() == [-1, -1, -1]
+    assert catalog.capability("odd") is catalog.capability("odd")
+    assert not catalog.capability("odd").flags.writeable
+
+
+def test_lists__are_for_people():
+    catalog = Catalog.from_records(RECORDS)
+    assert catalog.lists("regions") == [["eu", "us"], None, []]
+    with pytest.raises(CatalogError, match="'tier' is not a list column"):
+        catalog.lists("tier")
+
+
+def test_from_table__equals_from_records():
+    table = pa.Table.from_pylist(
+        [{"offer_id": "x", "provider_id": "p", "model_family": "m", "price_in": 2, "geo": ["eu"], "own": 1}]
+    )
+    records = [{"id": "x", "provider_id": "p", "model_family": "m", "price_in": 2.0, "geo": ["eu"], "own": 1.0}]
+    assert Catalog.from_table(table).table.equals(Catalog.from_records(records).table)
+
+
+def test_dates__are_those_given():
+    catalog = Catalog.from_records(RECORDS)
+    assert (catalog.as_of, catalog.built, catalog.judged_at) == (None, None, None)
+    dated = Catalog.from_table(catalog.table, as_of=date(2026, 11, 23), built=date(2026, 11, 1))
+    assert (dated.as_of, dated.judged_at) == (date(2026, 11, 23), date(2026, 11, 23))
+    built = Catalog.from_table(catalog.table, built=date(2026, 11, 1))
+    assert (built.as_of, built.judged_at) == (None, date(2026, 11, 1))
+    for moment in (datetime(2026, 11, 23), "2026-11-23", 3):
+        with pytest.raises(CatalogError, match="as_of is not a date"):
+            Catalog.from_records(RECORDS, as_of=moment)
+
+
+def test_tier_order__is_the_operators():
+    assert Catalog.from_records(RECORDS).fields.tier_order == ("fallback", "marketplace", "partner")
+    assert Catalog.from_records(RECORDS, tier_order=["x", "y"]).fields.tier_order == ("x", "y")
+
+
+def test_repr__names_size_and_id():
+    catalog = Catalog.from_records(RECORDS)
+    assert repr(catalog) == f"Catalog(3 offers, {catalog.catalog_id[:12]})"
+
+
+def test_no_offers__are_a_catalog():
+    catalog = Catalog.from_records([])
+    assert len(catalog) == 0
+    assert catalog.offer_ids == ()
+    assert catalog.strings("provider_id") == (pytest.approx(np.empty(0)), ())
+    assert catalog.numbers("price_in").shape == (0,)
+    assert catalog.flags("region_eu").shape == (0,)
+    assert catalog.flags("region_only_eu").shape == (0,)
+    assert catalog.diff(catalog).summary().startswith("no difference")

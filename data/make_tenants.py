@@ -2,8 +2,8 @@
 
     python data/make_tenants.py
 
-The draws are seeded and use nothing but ``Random.random``, whose sequence is the same in every Python, so the file comes
-out the same every time. The companies are made up; a likeness to a real one is chance.
+The draws are seeded and use nothing but ``Random.random``, whose sequence is the same in every Python, so the file
+comes out the same every time. The companies are made up; a likeness to a real one is chance.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ COLUMNS = (
 _TENANTS = 1000
 _SEED = 20261123
 
-_FIRST = (
-    "Alder Amber Beacon Birch Bright Cedar Clear Cobalt Copper Coral Delta Ember Falcon Fern Gable Granite Harbor Hazel "
-    "Heron Indigo Ivory Juniper Kestrel Lantern Larch Linden Lumen Maple Meadow Mistral Nimbus North Ochre Onyx Orchard "
-    "Osprey Pebble Pine Prism Quarry Quill Raven Ridge River Rowan Saffron Sage Silver Slate Sparrow Spruce Stone Summit "
-    "Tamarack Thistle Tidal Umber Vale Vantage Violet Walnut Willow Wren Yarrow Zephyr"
-).split()
-_SECOND = (
-    "Analytics Apparel Audio Biotech Books Cargo Clinics Coatings Dental Design Dynamics Energy Farms Finance Foods "
-    "Freight Games Health Hotels Insurance Labs Legal Logistics Media Mobility Motors Optics Payments Pharma Robotics "
-    "Schools Security Semiconductors Shipping Software Studios Systems Textiles Tools Travel Utilities Water Works"
-).split()
+_FIRST = """
+Alder Amber Beacon Birch Bright Cedar Clear Cobalt Copper Coral Delta Ember Falcon Fern Gable Granite Harbor Hazel Heron
+Indigo Ivory Juniper Kestrel Lantern Larch Linden Lumen Maple Marble Nimbus North Ochre Onyx Orchard Osprey
+Pebble Pine Prism Quarry Quill Raven Ridge River Rowan Saffron Sage Silver Slate Sparrow Spruce Stone Summit Tamarack Thistle
+Tidal Umber Vale Vantage Violet Walnut Willow Wren Yarrow Zephyr
+"""
+_SECOND = """
+Analytics Apparel Audio Biotech Books Cargo Clinics Coatings Dental Design Dynamics Energy Farms Finance Foods Freight
+Games Health Hotels Insurance Labs Legal Logistics Media Mobility Motors Optics Payments Pharma Robotics Schools
+Security Semiconductors Shipping Software Studios Systems Textiles Tools Travel Utilities Water Works
+"""
 
 _PLANS = (("free", 0.54), ("team", 0.27), ("enterprise", 0.12), ("premium", 0.07))
 _REGIONS = {
@@ -133,10 +133,11 @@ def tenants() -> list[dict[str, str]]:
     unserved = {137 + 211 * position: row for position, row in enumerate(_UNSERVED)}
     rows = []
     names: set[str] = set()
+    first, second = _FIRST.split(), _SECOND.split()
     for number in range(1, _TENANTS + 1):
-        name = f"{_one(rng, _FIRST)} {_one(rng, _SECOND)}"
+        name = f"{_one(rng, first)} {_one(rng, second)}"
         while name in names:
-            name = f"{_one(rng, _FIRST)} {_one(rng, _SECOND)}"
+            name = f"{_one(rng, first)} {_one(rng, second)}"
         names.add(name)
         row = _tenant(rng)
         if number in unserved:

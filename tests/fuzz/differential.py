@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -165,11 +166,11 @@ def compare_world(world: World, seed: int, result: Result) -> None:
             result.count += len(world.cases)
             return
         for case in world.cases:
-            for what in _guarded(lambda case=case: compare_case(world, engine, case)):
+            for what in _guarded(partial(compare_case, world, engine, case)):
                 result.mismatches.append(Mismatch(seed, world.number, case.number, what))
             result.count += 1
         for compare in (compare_batch, compare_admission):
-            for what in _guarded(lambda compare=compare: compare(world, engine)):
+            for what in _guarded(partial(compare, world, engine)):
                 result.mismatches.append(Mismatch(seed, world.number, None, what))
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ FIELDS = 4
 ATOMS = 6
 
 
-def both(kernel: Callable[P, R]) -> Any:
+def both(kernel: Callable[P, R]) -> pytest.MarkDecorator:
     """Run a test with a kernel's compiled form and with its plain Python body."""
     return pytest.mark.parametrize("run", [kernel, python_body(kernel)], ids=["compiled", "plain"])
 
@@ -46,7 +46,7 @@ class Arrays:
 
     @property
     def words(self) -> int:
-        return self.rows.shape[1]
+        return int(self.rows.shape[1])
 
 
 def draw_arrays(rng: Random, size: int, requests: int = 2) -> Arrays:

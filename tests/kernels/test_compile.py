@@ -57,9 +57,10 @@ def test_kernel__runs_with_and_without_a_cache_folder(
     cached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_compile, "_FOLDER", str(tmp_path) if cached else None)
-    configured = _compile._config.CACHE_DIR
+    before = _compile._config.CACHE_DIR
     twice = _compile.kernel(_doubled)
-    assert _compile._config.CACHE_DIR == configured
+    after = _compile._config.CACHE_DIR
+    assert after == before
     assert twice(21.0) == 42.0
     assert python_body(twice)(21.0) == 42.0
     assert bool(os.listdir(tmp_path)) == (cached and not JIT_DISABLED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_compare__agrees_with_the_reference_word_by_word(run: Any, relation: int
     for words in (0, 1, 2, 3):
         few = [rng.choice((0.0, -0.0, 1.0, math.inf, -1e308, 5e-324)) for _ in range(3)]
         values = [rng.choice(few) for _ in range(64 * words)]
-        bound = rng.choice(few[:1] + [0.0, 1.0])
+        bound = rng.choice([*few[:1], 0.0, 1.0])
         out = np.zeros(words, dtype=np.uint64)
         run(doubles(values), relation, bound, out)
         assert rows_of(out) == reference.compare(values, relation, bound)
@@ -112,7 +113,7 @@ def test_condition_masks__agrees_with_the_reference_for_each_condition(run: Any,
                 arrays.row_sets,
                 arrays.live_sets[1],
             )
-            for first, end in zip(bounds[:-1], bounds[1:], strict=True)
+            for first, end in pairwise(bounds)
         ]
         assert masks.shape == (len(wanted), arrays.words)
         assert [rows_of(mask) for mask in masks] == wanted

@@ -9,8 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.kernels import reference
-from tests.kernels.samples import SEEDS, SIZES, Arrays, Draft, both, doubles, draw_arrays, draw_condition, draw_scorer
-from tests.kernels.samples import packed, same
+from tests.kernels.samples import (
+    SEEDS,
+    SIZES,
+    Arrays,
+    Draft,
+    both,
+    doubles,
+    draw_arrays,
+    draw_condition,
+    draw_scorer,
+    packed,
+    same,
+)
 
 from tenantrank_kernels import opcodes as op
 from tenantrank_kernels import rank_programs

@@ -7,6 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tenantrank.catalog import Catalog
 from tenantrank.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Decision:
     offer_ids : best first; scores : likewise, higher is better (a chain's are minus the place)
     survivors : how many offers passed the filter, whether ranked or cut by the selector or ``k``
     policy : the caller's policy; envelope_identity : sha256 of the operator's envelope, ``None`` without one
-    catalog_id : sha256 of the catalog's content; seed : the seed given
+    seed : the seed given; as_of : the day by which the catalog judged deprecation and the like, ``None`` without one
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Decision:
         survivors: int,
         policy: Policy,
         envelope_identity: str | None,
-        catalog_id: Callable[[], str],
+        catalog: Catalog,
         seed: int | None,
         explanation: Callable[[], Explanation],
     ) -> None:
@@ -41,13 +42,14 @@ class Decision:
         self.policy = policy
         self.envelope_identity = envelope_identity
         self.seed = seed
-        self._catalog_id = catalog_id
+        self.as_of = catalog.judged_at
+        self._catalog = catalog
         self._explanation = explanation
 
-    @cached_property
+    @property
     def catalog_id(self) -> str:
         """The sha256 of the content of the catalog that was ranked."""
-        return self._catalog_id()
+        return self._catalog.catalog_id
 
     @cached_property
     def rejected(self) -> Mapping[str, str]:

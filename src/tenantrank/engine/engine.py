@@ -147,7 +147,7 @@ class Engine:
             int(survived[0]),
             admitted,
             self.envelope.identity if self.envelope is not None else None,
-            lambda: self.catalog.catalog_id,
+            self.catalog,
             seed,
             lambda: self._explain(admitted, needed, origins),
         )

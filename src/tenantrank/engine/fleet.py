@@ -89,8 +89,8 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
 def _provenance(engine: Engine) -> dict[str, str]:
     """Say what the answers were worked out from."""
     found = {"catalog_id": engine.catalog.catalog_id}
-    if engine.catalog.as_of is not None:
-        found["as_of"] = engine.catalog.as_of.isoformat()
+    if engine.catalog.judged_at is not None:
+        found["as_of"] = engine.catalog.judged_at.isoformat()
     if engine.envelope is not None:
         found["envelope_identity"] = engine.envelope.identity
     return found

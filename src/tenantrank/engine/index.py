@@ -150,8 +150,6 @@ class CatalogIndex:
             flags = self.catalog.flags(name)
             return (flags == 1) | ((flags < 0) & bool(self.catalog.fields[name].default))
         if kind == "capability":
-            if name == "context":
-                return ~np.isnan(self.catalog.numbers("context"))
             return self.catalog.capability(name) == 1
         if kind == "served_by":
             own = self._named("peer_id", name)

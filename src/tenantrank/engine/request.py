@@ -5,7 +5,7 @@ Source: the language's specification, section 4 (`meets_req`) and section 5 (the
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,7 @@ _NUMBERS = (
     "free_credit_threshold_usd",
 )
 _TEXTS = ("model_family", "tier", "privacy")
+_LARGEST = sys.float_info.max
 _PRIVACY = ("standard", "tee_required", "no_log")
 
 
@@ -111,8 +112,10 @@ def _record(value: Any, at: str) -> Mapping[str, Any]:
 def _number(value: Any, at: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise RequestError(f"{at} must be a finite number, got {value!r}")
+    if not -_LARGEST <= value <= _LARGEST:
+        raise RequestError(f"{at} must be a finite number, got one beyond the doubles or NaN")
     return float(value)
 
 

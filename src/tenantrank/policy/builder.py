@@ -24,10 +24,10 @@ class Pred:
         self.term: list[Json] = list(term)
 
     def __and__(self, other: Pred) -> Pred:
-        return Pred("and", self.term, other.term)
+        return Pred(*_joined("and", self.term, other.term)) if isinstance(other, Pred) else NotImplemented
 
     def __or__(self, other: Pred) -> Pred:
-        return Pred("or", self.term, other.term)
+        return Pred(*_joined("or", self.term, other.term)) if isinstance(other, Pred) else NotImplemented
 
     def __invert__(self) -> Pred:
         return Pred("not", self.term)
@@ -43,15 +43,16 @@ class Score:
     """A value for each offer, higher is better. Combine with ``+`` and ``* number``; ``.term`` is the JSON value."""
 
     __slots__ = ("term",)
+    __array_ufunc__ = None  # a NumPy scalar on the left leaves the operator to this class
 
     def __init__(self, *term: Json) -> None:
         self.term: list[Json] = list(term)
 
     def __add__(self, other: Score) -> Score:
-        return Score("add", self.term, other.term)
+        return Score(*_joined("add", self.term, other.term)) if isinstance(other, Score) else NotImplemented
 
     def __mul__(self, factor: float) -> Score:
-        return Score("scale", _plain(factor), self.term)
+        return NotImplemented if isinstance(factor, Score) else Score("scale", _plain(factor), self.term)
 
     __rmul__ = __mul__
 
@@ -71,6 +72,9 @@ class Score:
         """Give 1 minus the score."""
         return Score("neg", self.term)
 
+    def __bool__(self) -> bool:
+        raise TypeError("a score has no truth value: join scores with +, and restrict one with where()")
+
     def __repr__(self) -> str:
         return f"Score({self.term!r})"
 
@@ -79,6 +83,7 @@ class NumField:
     """A Num field by name: compare it with a number for a condition, or take it as a score."""
 
     __slots__ = ("name",)
+    __array_ufunc__ = None  # a NumPy scalar on the left leaves the comparison to this class
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -110,6 +115,11 @@ class NumField:
     def score(self) -> Score:
         """The field's value as a score."""
         return Score("field", self.name)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"a field has no truth value: compare it, as in f.{self.name} <= 12, or use is_() for a Bool field"
+        )
 
     def __repr__(self) -> str:
         return f"f.{self.name}"
@@ -243,7 +253,7 @@ def chain(*pairs: tuple[str, str]) -> Json:
 
 def top(k: int, selector: Json = None) -> Json:
     """Keep the first ``k`` of a selector, `argmax` unless given."""
-    return ["top_k", _plain(k), ["argmax"] if selector is None else selector]
+    return ["top_k", _plain(k), best_first if selector is None else selector]
 
 
 def policy(
@@ -257,17 +267,34 @@ def policy(
 
     Left out: no preference, highest score first, the request unchanged, and the next offer after any failure.
     """
-    return [
+    parts = [
         "policy",
         condition.term,
-        (score or Score("zero")).term,
-        selector or ["argmax"],
-        transform or ["id"],
-        failure_plan or ["always", {"action": "next_candidate"}],
+        ["zero"] if score is None else score.term,
+        best_first if selector is None else selector,
+        ["id"] if transform is None else transform,
+        ["always", {"action": "next_candidate"}] if failure_plan is None else failure_plan,
     ]
+    # Parts may be shared between policies and with this module: the result is the caller's own.
+    return _copied(parts)
+
+
+def _joined(op: str, left: list[Json], right: list[Json]) -> list[Json]:
+    """Join two terms under one op without nesting, so that a long chain of operators stays shallow."""
+    operands: list[Json] = []
+    for term in (left, right):
+        operands += term[1:] if term[0] == op else [term]
+    return [op, *operands]
+
+
+def _copied(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_copied(entry) for entry in value]
+    return {key: _copied(entry) for key, entry in value.items()} if isinstance(value, dict) else value
 
 
 def _plain(value: Any) -> Any:
     """Turn NumPy scalars into Python numbers; leave everything else for admission to judge."""
-    item = getattr(value, "item", None)
-    return item() if callable(item) and type(value).__module__ == "numpy" else value
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return value.item()
+    return value

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from tenantrank.policy.encoding import encode_number, encode_parameter
+from tenantrank.policy.encoding import encode_number, encode_parameter, encode_text
+from tenantrank.policy.failure_plan import UNKNOWN
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Term
 
@@ -23,6 +25,17 @@ _FIXED = {
     "meets_req": "the offer meets the request's requirements",
     "scope_matches": "the offer's scope, where it has one, is the request's",
 }
+_FIXED_NEGATED = {
+    "meets_req": "the offer does not meet the request's requirements",
+    "scope_matches": "the offer has a scope that is not the request's",
+}
+_NAMING = {
+    "tier_eq": "the tier is",
+    "min_tier": "the tier is at least",
+    "family_eq": "the model family is",
+    "provider_eq": "the provider is",
+    "served_by_eq": "the offer is served by",
+}
 _FIXED_SCORERS = {
     "zero": "0",
     "quality": "quality",
@@ -34,17 +47,20 @@ _FIXED_SCORERS = {
 _ACTIONS = {
     "retry_same": "try the same offer again",
     "next_candidate": "go to the next offer",
-    "next_provider_same_model": "go to the next offer of the same model",
+    "next_provider_same_model": "go to the next offer of the same model, or end where there is none",
     "disable_provider": "disable the provider and go to the next offer",
     "abort": "stop with the error",
 }
+_BARE = re.compile(r"[\w.:/@+-]+")
 
 
 def describe(term: Term) -> list[str]:
     """Describe an admitted term, one line a clause.
 
     A policy gives a line for each clause of its filter, then how survivors are scored, how they are ordered, what
-    changes in the request (where something does), and what follows a failure. Other sorts give their own lines.
+    changes in the request (where something does), and what follows a failure. Other sorts give their own lines. A name
+    that is more than one plain word stands in quotes, with everything unprintable escaped, so that no name can end a
+    line or read as part of the sentence.
     """
     return _BY_SORT[term.sort](term.root)
 
@@ -53,67 +69,67 @@ def describe_clause(node: Node) -> str:
     """Describe one Pred in normal form on one line."""
     if node.op in _FIXED:
         return _FIXED[node.op]
-    if node.op == "and":
-        return " and ".join(_bracketed(child) for child in node.children)
-    if node.op == "or":
-        return _alternatives(node)
+    if node.op in ("and", "or"):
+        return _names(node, "one of") or f" {node.op} ".join(map(_operand, node.children))
     if node.op == "not":
         return _negated(node.children[0])
     if node.op == "is":
-        return f"{node.parameters[0]} holds"
+        return f"{_name(node.parameters[0])} holds"
     if node.op == "cmp":
-        field, relation, bound = node.parameters
-        return f"{field} is {_RELATIONS[relation]} {encode_number(bound)}"
+        return _comparison(node, "is")
     if node.op == "has_cap":
-        return f"the offer has the capability {node.parameters[0]}"
-    subject, verb = _NAMING[node.op]
-    return f"{subject} {verb} {node.parameters[0]}"
-
-
-_NAMING = {
-    "tier_eq": ("the tier", "is"),
-    "min_tier": ("the tier", "is at least"),
-    "family_eq": ("the model family", "is"),
-    "provider_eq": ("the provider", "is"),
-    "served_by_eq": ("the offer", "is served by"),
-}
-
-
-def _alternatives(node: Node) -> str:
-    """Write an `or` of one kind of name as a list of names."""
-    kinds = {child.op for child in node.children}
-    if len(kinds) == 1 and (kind := kinds.pop()) in _NAMING:
-        subject, verb = _NAMING[kind]
-        return f"{subject} {verb} one of {', '.join(child.parameters[0] for child in node.children)}"
-    return " or ".join(_bracketed(child) for child in node.children)
+        return f"the offer has the capability {_name(node.parameters[0])}"
+    return f"{_NAMING[node.op]} {_name(node.parameters[0])}"
 
 
 def _negated(node: Node) -> str:
+    if node.op in _FIXED_NEGATED:
+        return _FIXED_NEGATED[node.op]
+    if node.op in ("and", "or"):
+        return _names(node, "none of") or f"it is not so that ({describe_clause(node)})"
     if node.op == "is":
-        return f"{node.parameters[0]} does not hold"
+        return f"{_name(node.parameters[0])} does not hold"
+    if node.op == "cmp":
+        return _comparison(node, "is not")
     if node.op == "has_cap":
-        return f"the offer lacks the capability {node.parameters[0]}"
-    if node.op in _NAMING and node.op not in ("min_tier", "served_by_eq"):
-        return f"{_NAMING[node.op][0]} is not {node.parameters[0]}"
-    if node.op == "or" and (line := _alternatives(node)) and " is one of " in line:
-        return line.replace(" is one of ", " is none of ", 1)
-    return f"it is not so that {describe_clause(node)}"
+        return f"the offer lacks the capability {_name(node.parameters[0])}"
+    return f"{_NAMING[node.op].replace(' is', ' is not')} {_name(node.parameters[0])}"
 
 
-def _bracketed(node: Node) -> str:
+def _names(node: Node, quantity: str) -> str | None:
+    """Write an `or` that lists names of one kind as that list; ``None`` for anything else."""
+    kinds = {child.op for child in node.children}
+    if node.op != "or" or len(kinds) != 1 or not kinds <= _NAMING.keys() - {"min_tier"}:
+        return None
+    names = ", ".join(_name(child.parameters[0]) for child in node.children)
+    return f"{_NAMING[kinds.pop()]} {quantity} {names}"
+
+
+def _comparison(node: Node, verb: str) -> str:
+    field, relation, bound = node.parameters
+    return f"{_name(field)} {verb} {_RELATIONS[relation]} {encode_number(bound)}"
+
+
+def _operand(node: Node) -> str:
+    """Describe a clause inside another; brackets keep what belongs together."""
+    inner = node.children[0] if node.op == "not" else node
     line = describe_clause(node)
-    return f"({line})" if node.op in ("and", "or") and " is one of " not in line else line
+    return f"({line})" if inner.op in ("and", "or") else line
 
 
-def _filter(node: Node) -> list[str]:
-    return [describe_clause(clause) for clause in (node.children if node.op == "and" else (node,))]
+def _name(text: str) -> str:
+    return text if _BARE.fullmatch(text) else _printable(encode_text(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in text)
 
 
 def _scorer(node: Node) -> str:
     if node.op in _FIXED_SCORERS:
         return _FIXED_SCORERS[node.op]
     if node.op == "field":
-        return str(node.parameters[0])
+        return _name(node.parameters[0])
     if node.op == "lit":
         return encode_number(node.parameters[0])
     if node.op == "add":
@@ -146,54 +162,80 @@ def _selector(node: Node) -> str:
         return (
             f"drawn at random by the seed, higher scores favoured, at temperature {encode_number(node.parameters[0])}"
         )
-    pairs = [
-        f"{pair.get('provider', pair.get('provider_id'))}/{pair.get('model', pair.get('model_family'))}"
-        for pair in node.parameters[0]
-    ]
-    return f"only, and in this order: {', '.join(pairs)}" if pairs else "no offer: the list is empty"
+    pairs = ", ".join(map(_pair, node.parameters[0]))
+    return f"only, and in this order: {pairs}" if pairs else "no offer: the list is empty"
+
+
+def _pair(pair: dict[str, str]) -> str:
+    model, provider = pair.get("model", pair.get("model_family")), pair.get("provider", pair.get("provider_id"))
+    return f"{_name(str(model))} at {_name(str(provider))}"
 
 
 def _transform(node: Node) -> list[str]:
-    if node.op == "id":
-        return []
-    if node.op == "seq":
-        return [line for child in node.children for line in _transform(child)]
+    return [f"request: {_change(child)}" for child in (node.children if node.op == "seq" else (node,))]
+
+
+def _change(node: Node) -> str:
     if node.op == "when":
         condition, inner = node.children
-        return [f"where {describe_clause(condition)}: {line}" for line in _transform(inner)]
-    return [f"request: {_TRANSFORMS[node.op](*node.parameters)}"]
+        return f"where {describe_clause(condition)}: {_change(inner)}"
+    if node.op == "seq":
+        # A condition reaches to the end of the line, so that one inside a list needs brackets.
+        changes = [(child.op, _change(child)) for child in node.children]
+        return "; ".join(f"({change})" if op == "when" else change for op, change in changes)
+    return _CHANGES[node.op](*node.parameters)
 
 
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else encode_parameter(value)
-
-
-_TRANSFORMS: dict[str, Callable[..., str]] = {
-    "set_param": lambda name, value: f"set {name} to {'the seed' if value == 'from_ctx' else _shown(value)}",
-    "inject_seed": lambda name: f"set {name} to the seed",
-    "clamp_param": lambda name, low, high: f"keep {name} between {encode_number(low)} and {encode_number(high)}",
-    "jitter": lambda name, amplitude: f"shift {name} by up to {encode_number(amplitude)}, decided by the seed",
-    "filter_text": lambda recipe: f"filter text by {len(recipe)} step(s)",
-    "filter_image": lambda recipe: f"filter images by {len(recipe)} step(s)",
-    "custom": lambda name: f"apply the operator's transform {name}",
+_CHANGES: dict[str, Callable[..., str]] = {
+    "id": lambda: "unchanged",
+    "set_param": lambda name, value: (
+        f"set {_name(name)} to {'the seed' if value == 'from_ctx' else _printable(encode_parameter(value))}"
+    ),
+    "inject_seed": lambda name: f"set {_name(name)} to the seed",
+    "clamp_param": lambda name, low, high: f"keep {_name(name)} between {encode_number(low)} and {encode_number(high)}",
+    "jitter": lambda name, amplitude: f"shift {_name(name)} by up to {encode_number(amplitude)}, decided by the seed",
+    "filter_text": lambda recipe: f"filter text by {_counted(len(recipe), 'step')}",
+    "filter_image": lambda recipe: f"filter images by {_counted(len(recipe), 'step')}",
+    "custom": lambda name: f"apply the operator's transform {_name(name)}",
 }
 
 
+def _counted(count: float, noun: str) -> str:
+    return f"{encode_number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def _failure_plan(node: Node) -> list[str]:
-    if node.op == "always":
-        return [f"on any other failure: {_action(node.parameters[0])}"]
-    reason, action = node.parameters
-    return [f"on {reason}: {_action(action)}", *_failure_plan(node.children[0])]
+    actions: dict[str, Any] = {}
+    while node.op == "override":
+        actions[node.parameters[0]] = node.parameters[1]
+        node = node.children[0]
+    base = actions.pop(UNKNOWN, node.parameters[0])
+    named = [f"on {_name(reason)}: {_action(actions[reason])}" for reason in sorted(actions)]
+    return [*named, f"on any {'other ' if named else ''}failure: {_action(base)}"]
 
 
 def _action(action: dict[str, Any]) -> str:
     words = _ACTIONS[action["action"]]
     if action["action"] == "retry_same":
-        words += f", up to {encode_number(action.get('attempts', 1.0))} more time(s)"
-        words += f", then {_ACTIONS[action['then_action']]}" if "then_action" in action else ""
+        words += (
+            f", up to {_counted(action.get('attempts', 1.0), 'more time')}{_waiting(action.get('backoff_ms', 0.0))}"
+        )
+        # What else `then_action` may name, the run goes on in plain order.
+        words += f", then {_ACTIONS['abort' if action.get('then_action') == 'abort' else 'next_candidate']}"
     if "open_breaker_ms" in action:
         words += ", and open the provider's breaker"
     return words
+
+
+def _waiting(backoff: float | list[float]) -> str:
+    if isinstance(backoff, list):
+        waits = ", ".join(map(encode_number, backoff))
+        return f", waiting {waits} ms in turn" if any(backoff) else ""
+    return f", waiting {encode_number(backoff)} ms" if backoff else ""
+
+
+def _filter(node: Node) -> list[str]:
+    return [describe_clause(clause) for clause in (node.children if node.op == "and" else (node,))]
 
 
 def _policy(node: Node) -> list[str]:
@@ -202,7 +244,7 @@ def _policy(node: Node) -> list[str]:
         *_filter(condition),
         f"score: {_scorer(scorer)}",
         f"order: {_selector(selector)}",
-        *_transform(transform),
+        *(_transform(transform) if transform.op != "id" else ()),
         *_failure_plan(plan),
     ]
 
@@ -212,7 +254,7 @@ _BY_SORT: dict[str, Callable[[Node], list[str]]] = {
     "Pred": _filter,
     "Scorer": lambda node: [f"score: {_scorer(node)}"],
     "Selector": lambda node: [f"order: {_selector(node)}"],
-    "Xform": lambda node: _transform(node) or ["request: unchanged"],
+    "Xform": _transform,
     "FailPlan": _failure_plan,
-    "Evidence": lambda node: [f"evidence, which decides nothing: {node.encoding}"],
+    "Evidence": lambda node: [f"evidence, which decides nothing: {_printable(node.encoding)}"],
 }

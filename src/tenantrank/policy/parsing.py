@@ -43,7 +43,7 @@ def parse(source: str | bytes) -> Any:
         raise _refusal(f"not valid JSON: {error}") from None
 
 
-def _decoded(source: str | bytes) -> str:
+def _decoded(source: Any) -> str:
     try:
         # The base types' own methods: a subclass may have put others in their place.
         raw = str.encode(source) if issubclass(type(source), str) else bytes.__getitem__(source, slice(None))

@@ -239,7 +239,8 @@ def _declared(name: Any, declared: Any) -> Field:
     if isinstance(declared, Field):
         if declared.name != name:
             raise CatalogError(f"field {name!r}: declared under another name, {declared.name!r}")
-        sort, default = declared.sort, declared.default
+        sort: Any = declared.sort
+        default: Any = declared.default
     elif isinstance(declared, Mapping):
         sort = declared.get("sort")
         default = declared.get("default", False if sort == "Bool" else 0.0)

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 # Tags name the branch of a union inside pydantic; the mark lets error paths leave them out.
 BRANCH_MARK = "~"
@@ -36,12 +45,26 @@ class FieldSpec(Model):
 
     type: Literal["string", "enum", "number", "integer", "boolean", "list"]
     values: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="allowed values of an enum, or allowed items of a list of strings"
+        None, description="allowed values of an enum or a string, or allowed items of a list"
     )
     minimum: Number | None = None
     maximum: Number | None = None
     optional: bool = Field(False, description="true: a tenant may lack it; otherwise its absence is an error")
     description: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FieldSpec:
+        if self.type == "enum" and self.values is None:
+            raise ValueError("an enum needs its values")
+        if self.values is not None and self.type not in ("string", "enum", "list"):
+            raise ValueError(f"a {self.type} has no list of values")
+        if self.values is not None and len(set(self.values)) != len(self.values):
+            raise ValueError("a value is listed twice")
+        if (self.minimum is not None or self.maximum is not None) and self.type not in ("number", "integer"):
+            raise ValueError(f"a {self.type} has neither minimum nor maximum")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("minimum is greater than maximum")
+        return self
 
 
 class ValueTest(Model):

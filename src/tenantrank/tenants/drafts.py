@@ -15,13 +15,15 @@ from tenantrank.tenants.conditions import Applies
 from tenantrank.tenants.document import Document, FieldSpec, Placeholder, Rule
 from tenantrank.tenants.lowering import is_placeholder, lower, placeholders
 from tenantrank.tenants.nearest import hint
-from tenantrank.tenants.origin import DEFAULTS, BoundKind, Choice
+from tenantrank.tenants.origin import DEFAULTS, SCORERS, BoundKind, Choice
 from tenantrank.tenants.preferences import scorer_term
 
 CHOICES: dict[Choice, str] = {"preference": "Scorer", "selector": "Selector", "failure_plan": "FailPlan"}
 """The sort of term that each choice is."""
 BOUNDS: dict[BoundKind, str] = {"floor": "ge", "ceiling": "le"}
 """The relation that the clause of each kind of bound asks."""
+
+_ANY_TEXT = "any text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,12 @@ def default_drafts(document: Document, faults: list[str]) -> Iterator[Draft]:
     """Give the terms of a rulebook's defaults; what is no term is added to the faults."""
     for key, sort in CHOICES.items():
         yield from _choice(DEFAULTS, key, sort, getattr(document.defaults, key), (), document, faults)
+
+
+def scorer_drafts(document: Document) -> Iterator[Draft]:
+    """Give the terms of a rulebook's named scorers, so that one is checked whether it is used or not."""
+    for name, scorer in document.scorers.items():
+        yield Draft(SCORERS, "preference", name, "Scorer", scorer_term(scorer, document.scorers))
 
 
 def rule_drafts(rule: Rule, condition: Applies, document: Document, faults: list[str]) -> Iterator[Draft]:
@@ -73,7 +81,7 @@ def _choice(
 
 def named(rule: str) -> str:
     """Name a rule at the start of a fault."""
-    return DEFAULTS if rule == DEFAULTS else f"rule {rule!r}"
+    return rule if rule in (DEFAULTS, SCORERS) else f"rule {rule!r}"
 
 
 def sampled(draft: Draft, condition: Applies | None, document: Document, faults: list[str]) -> Draft:
@@ -111,7 +119,7 @@ def sampled(draft: Draft, condition: Applies | None, document: Document, faults:
 def _samples(name: str, spec: FieldSpec, condition: Applies | None) -> list[Any]:
     tests = [test for test in condition.tests if test.field == name] if condition is not None else []
     if spec.type == "list":
-        return [(item,) for item in spec.values or ["sample"]] + [()]
+        return [(item,) for item in spec.values or [_ANY_TEXT]] + [()]
     if spec.type == "boolean":
         values: list[Any] = [True, False]
     elif spec.type in ("number", "integer"):
@@ -122,7 +130,7 @@ def _samples(name: str, spec: FieldSpec, condition: Applies | None) -> list[Any]
             [max(int(low), 1) if int(low) < high else int(low)] if spec.type == "integer" else [(low + high) / 2 + 0.0]
         )
     else:
-        values = list(spec.values or ["sample"])
+        values = list(spec.values or [_ANY_TEXT])
         tests = tests if spec.values else []
     return [value for value in values if all(test(value) for test in tests)]
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 DEFAULTS = "defaults"
 """The rule id of what a rulebook's `defaults` give; no rule may take it."""
+SCORERS = "scorers"
+"""What stands for a rule id in faults of a rulebook's named scorers; no rule may take it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,19 @@ from tenantrank.policy.policy import admit_term
 from tenantrank.policy.signature import V2, Fields
 from tenantrank.tenants.conditions import Applies, prepare_condition
 from tenantrank.tenants.document import Document, Rule
-from tenantrank.tenants.drafts import BOUNDS, CHOICES, Draft, default_drafts, located, named, rule_drafts, sampled
+from tenantrank.tenants.drafts import (
+    BOUNDS,
+    CHOICES,
+    Draft,
+    default_drafts,
+    located,
+    named,
+    rule_drafts,
+    sampled,
+    scorer_drafts,
+)
 from tenantrank.tenants.lowering import is_placeholder
-from tenantrank.tenants.origin import DEFAULTS, BoundKind, Choice
+from tenantrank.tenants.origin import DEFAULTS, SCORERS, BoundKind, Choice
 from tenantrank.tenants.parts import BoundPart, Part
 from tenantrank.tenants.vocabulary import Use, fault, inferred, uses
 
@@ -74,10 +84,12 @@ def prepare(document: Document, fields: Fields | None) -> tuple[Prepared | None,
     """
     faults: list[str] = []
     conditions: dict[str, Applies] = {}
-    drafts: list[Draft] = list(default_drafts(document, faults))
+    drafts: list[Draft] = [*default_drafts(document, faults), *scorer_drafts(document)]
+    for name in sorted({*document.ignore} & {*document.fields}):
+        faults.append(f"ignore: {name!r} is a declared field")
     for rule in document.rules:
-        if rule.id in conditions or rule.id == DEFAULTS:
-            faults.append(f"rule {rule.id!r}: this id is {'reserved' if rule.id == DEFAULTS else 'used twice'}")
+        if rule.id in conditions or rule.id in (DEFAULTS, SCORERS):
+            faults.append(f"rule {rule.id!r}: this id is {'used twice' if rule.id in conditions else 'reserved'}")
             continue
         condition, wrong = prepare_condition(rule, document.fields)
         faults += [f"rule {rule.id!r}, {path}: {reason}" for path, reason in wrong]

@@ -76,7 +76,7 @@ class Rulebook:
     def rulebook_id(self) -> str:
         """The sha256, in hex, of what the file says: the same for YAML and JSON, and for any spacing or key order."""
         content = self._document.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return hashlib.sha256(encode_parameter(content).encode()).hexdigest()
+        return hashlib.sha256(encode_parameter(content).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def document(self) -> Document:
@@ -109,6 +109,8 @@ class Rulebook:
         TenantError
             where the state does not satisfy the declarations, or lacks what a hard rule needs
         """
+        if not isinstance(tenant, Mapping):
+            raise TenantError(f"a tenant's state is a mapping of fields to values, got {type(tenant).__name__}")
         name = tenant.get(self._document.key) if tenant_id is None else tenant_id
         try:
             return self._compiler.compile(parse_state(tenant, self._document))
@@ -168,7 +170,7 @@ def _fault(detail: Any, value: Mapping[str, Any]) -> str:
         given = value["rules"][steps[1]]
         name = given.get("id") if isinstance(given, Mapping) else None
         rule = f"rule {name!r}, " if isinstance(name, str) else ""
-    message = detail["msg"]
+    message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         message = "unknown key"
     return f"{rule}{where}: {message[:1].lower()}{message[1:]}" if where else message

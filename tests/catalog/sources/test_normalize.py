@@ -43,6 +43,8 @@ SAME = [
     ),
     ("qwen3-8-max", ["qwen3.8-max", "qwen-3.8-max", "qwen-3-8-max", "Qwen/Qwen3.8-Max"]),
     ("glm-5-2", ["zai-org/GLM-5.2", "zai-org-glm-5-2", "accounts/fireworks/models/glm-5p2", "FW-GLM-5.2", "glm-5p2"]),
+    ("deepseek-v3-2", ["eu.deepseek.v3.2", "deepseek-ai/DeepSeek-V3.2", "deepseek-ai/deepseek-v3.2-maas"]),
+    ("deepseek-r1", ["us.deepseek.r1-v1:0", "deepseek/deepseek-r1", "deepseek.deepseek-r1-v1:0"]),
     ("gpt-oss-20b", ["openai.gpt-oss-20b-1:0", "openai/gpt-oss-20b-maas", "gpt-oss-20b"]),
     ("kimi-k3", ["moonshotai/Kimi-K3-TEE", "TEE/kimi-k3", "moonshotai/kimi-k3:free"]),
 ]

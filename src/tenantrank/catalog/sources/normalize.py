@@ -108,6 +108,9 @@ def model_names(wire_model_id: str) -> ModelNames:
     dotted = _VENDOR_DOT.match(name)
     if dotted and dotted[1] in _VENDORS:
         name = name[dotted.end() :]
+        # Elsewhere the maker's name is part of the model's: deepseek-r1, deepseek-v3.2.
+        if dotted[1] == "deepseek":
+            name = f"deepseek-{name.removeprefix('deepseek-')}"
     name = _BEDROCK_REVISION.sub("", name)
     variant = _VARIANT.search(name)
     if variant:

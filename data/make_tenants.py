@@ -36,8 +36,8 @@ _SEED = 20261123
 _FIRST = """
 Alder Amber Beacon Birch Bright Cedar Clear Cobalt Copper Coral Delta Ember Falcon Fern Gable Granite Harbor Hazel Heron
 Indigo Ivory Juniper Kestrel Lantern Larch Linden Lumen Maple Marble Nimbus North Ochre Onyx Orchard Osprey
-Pebble Pine Prism Quarry Quill Raven Ridge River Rowan Saffron Sage Silver Slate Sparrow Spruce Stone Summit Tamarack Thistle
-Tidal Umber Vale Vantage Violet Walnut Willow Wren Yarrow Zephyr
+Pebble Pine Prism Quarry Quill Raven Ridge River Rowan Saffron Sage Silver Slate Sparrow Spruce Stone Summit Tamarack
+Thistle Tidal Umber Vale Vantage Violet Walnut Willow Wren Yarrow Zephyr
 """
 _SECOND = """
 Analytics Apparel Audio Biotech Books Cargo Clinics Coatings Dental Design Dynamics Energy Farms Finance Foods Freight

@@ -187,24 +187,24 @@ def test_load__never_passes_a_damaged_file_as_another_catalog(tmp_path, suffix):
 
 def test_bundled__is_found_beside_the_sources_of_an_editable_install(monkeypatch, tmp_path):
     root = tmp_path / "repository"
-    module = root / "src" / "tenantrank" / "catalog" / "files.py"
     (root / "data").mkdir(parents=True)
     full().save(root / "data" / "catalog.parquet")
-    monkeypatch.setattr(files, "__file__", str(module))
-    monkeypatch.setattr(files.resources, "files", lambda _: tmp_path / "package")
+    monkeypatch.setattr(files, "__file__", str(root / "src" / "tenantrank" / "catalog" / "files.py"))
     assert Catalog.bundled(as_of=date(2026, 11, 23)).catalog_id == full().catalog_id
 
 
 def test_bundled__prefers_the_snapshot_inside_the_package(monkeypatch, tmp_path):
-    (tmp_path / "_data").mkdir()
-    full().save(tmp_path / "_data" / "catalog.parquet")
-    monkeypatch.setattr(files.resources, "files", lambda _: tmp_path)
+    package = tmp_path / "src" / "tenantrank"
+    for folder in (package / "_data", tmp_path / "data"):
+        folder.mkdir(parents=True)
+    full().save(package / "_data" / "catalog.parquet")
+    (tmp_path / "data" / "catalog.parquet").write_bytes(b"not a catalog")
+    monkeypatch.setattr(files, "__file__", str(package / "catalog" / "files.py"))
     assert Catalog.bundled().catalog_id == full().catalog_id
 
 
 def test_bundled__says_where_it_looked(monkeypatch, tmp_path):
     monkeypatch.setattr(files, "__file__", str(tmp_path / "a" / "b" / "c" / "files.py"))
-    monkeypatch.setattr(files.resources, "files", lambda _: tmp_path)
-    with pytest.raises(CatalogError, match="no snapshot comes with this installation") as caught:
+    with pytest.raises(CatalogError, match=r"no catalog\.parquet comes with this installation") as caught:
         Catalog.bundled()
     assert str(Path("_data") / "catalog.parquet") in str(caught.value)

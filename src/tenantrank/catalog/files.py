@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,7 +31,6 @@ FORMS: Mapping[str, tuple[_Reader, _Writer]] = MappingProxyType(
 )
 """Reader and writer by suffix."""
 
-_SNAPSHOT = "catalog.parquet"
 _serial = itertools.count()
 
 
@@ -76,14 +74,23 @@ def write_catalog(catalog: Catalog, path: str | os.PathLike[str]) -> None:
 
 def bundled_catalog(as_of: date | None = None) -> Catalog:
     """Read the snapshot that comes with the package; see `Catalog.bundled`."""
-    packaged = resources.files("tenantrank") / "_data" / _SNAPSHOT
-    if packaged.is_file():
-        with resources.as_file(packaged) as path:
-            return read_catalog(path, as_of)
-    beside = Path(__file__).resolve().parents[3] / "data" / _SNAPSHOT
-    if beside.is_file():
-        return read_catalog(beside, as_of)
-    raise CatalogError(f"no snapshot comes with this installation: neither {packaged} nor {beside} exists")
+    return read_catalog(bundled_path("catalog.parquet"), as_of)
+
+
+def bundled_path(name: str) -> Path:
+    """Find a data file that comes with the package: inside an installed wheel, or in an editable one's source tree.
+
+    Raises
+    ------
+    CatalogError
+        where neither has it
+    """
+    package = Path(__file__).resolve().parents[1]
+    places = (package / "_data" / name, package.parents[1] / "data" / name)
+    for place in places:
+        if place.is_file():
+            return place
+    raise CatalogError(f"no {name} comes with this installation: neither {places[0]} nor {places[1]} exists")
 
 
 def one_line(text: str, limit: int = 300) -> str:

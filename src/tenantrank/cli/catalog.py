@@ -11,6 +11,7 @@ import typer
 
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.build import build_catalog
+from tenantrank.catalog.files import bundled_path
 from tenantrank.catalog.snapshot import write_snapshot
 from tenantrank.cli.inputs import (
     AsOfOption,
@@ -38,8 +39,8 @@ def build(
     models_dev: Annotated[list[str] | None, typer.Option(help="models.dev's database; later ones fill dates.")] = None,
     genai_prices: Annotated[str | None, typer.Option(help="genai-prices' price rules.")] = "package",
     langchain: Annotated[list[str] | None, typer.Option(help="Model profiles of langchain partner packages.")] = None,
-    policies: Annotated[str | None, typer.Option(help="Table of providers' data policies (CSV).")] = None,
-    quality: Annotated[str | None, typer.Option(help="Table of published quality figures (CSV).")] = None,
+    policies: Annotated[str, typer.Option(help="Table of providers' data policies (CSV).")] = "bundled",
+    quality: Annotated[str, typer.Option(help="Table of published quality figures (CSV).")] = "bundled",
     allow_losses: Annotated[bool, typer.Option(help="Replace the old file even if a source looks cut short.")] = False,
     as_of: AsOfOption = None,
     as_json: JsonOption = False,
@@ -47,15 +48,15 @@ def build(
     """Merge public sources into a catalog.
 
     A source is 'package' (the installed package), a path (wheel, folder, file), a URL, or 'none' to leave it out; a
-    '#YYYY-MM-DD' behind it is its release date.
+    '#YYYY-MM-DD' behind it is its release date. The two tables are 'bundled', a path, a URL, or 'none'.
     """
     chosen: dict[str, str | list[str] | None] = {
         "litellm": litellm,
         "models-dev": models_dev or ["package"],
         "genai-prices": genai_prices,
         "langchain": langchain,
-        "policy": policies,
-        "quality": quality,
+        "policy": _table("provider_policy.csv", policies),
+        "quality": _table("quality.csv", quality),
     }
     sources = {name: place for name, place in chosen.items() if place and place not in ("none", ["none"])}
     today = day(as_of)
@@ -156,6 +157,10 @@ def fields(
         for f in (_field(loaded, name) for name in loaded.fields)
     ]
     console().print(table("fields", ["field", "sort", "if unknown", "unit", "known", "meaning"], rows, ["known"]))
+
+
+def _table(name: str, place: str) -> str:
+    return str(bundled_path(name)) if place == "bundled" else place
 
 
 def _field(catalog: Catalog, name: str) -> dict[str, Any]:

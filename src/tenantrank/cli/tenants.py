@@ -115,15 +115,16 @@ def _choices(ranked: pa.Table) -> Any:
     largest = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     rows = []
     for rules, members in largest[:_SHOWN]:
-        part = ranked.take(pa.array(members)).slice(0, len(members))
+        part = ranked.take(pa.array(members))
         winners = _winners(part)
         survivors = pc.min_max(part["survivors"]).as_py()
         offer, count = winners.most_common(1)[0] if winners else (None, 0)
         price = next((r[0] for o, r in zip(*_firsts(part), strict=True) if o and o[0] == offer), None)
+        by = Counter(origin.split(" <- ")[0] for origin in part["ranked_by"].to_pylist()).most_common(1)[0][0]
         span = f"{survivors['min']}–{survivors['max']}" if survivors["min"] != survivors["max"] else survivors["min"]
-        rows.append((len(members), rules, span, offer, f"{count}/{len(members)}", price))
+        rows.append((len(members), rules, by, span, offer, f"{count}/{len(members)}", price))
     title = f"what the rules chose ({len(rows)} of {len(groups)} combinations of rules)"
-    columns = ["tenants", "rules", "survivors", "most frequent winner", "wins", "out $/M"]
+    columns = ["tenants", "rules", "ranked by", "survivors", "most frequent winner", "wins", "out $/M"]
     return table(title, columns, rows, ["tenants", "survivors", "wins", "out $/M"])
 
 

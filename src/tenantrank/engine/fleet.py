@@ -29,6 +29,7 @@ SCHEMA = pa.schema(
         pa.field("prices_in", pa.list_(pa.float64())),
         pa.field("prices_out", pa.list_(pa.float64())),
         pa.field("rules", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("ranked_by", pa.dictionary(pa.int32(), pa.string())),
         pa.field("deciding", pa.dictionary(pa.int32(), pa.string())),
         pa.field("error", pa.string()),
     ]
@@ -37,8 +38,8 @@ SCHEMA = pa.schema(
 
 ``status`` is ``ranked``, ``no_offer`` or ``error``. ``offer_ids``, ``scores``, ``prices_in`` and ``prices_out`` are of
 equal length, best first; prices are USD per 1M tokens as the policy saw them, null where unknown. ``rules`` names the
-rules behind the policy. ``deciding`` says, where nothing survived, which clauses and rules left the tenant without an
-offer. All but ``tenant``, ``status`` and ``error`` are null for a tenant whose state was refused.
+rules behind the policy, ``ranked_by`` the one whose preference ranks the survivors. ``deciding`` says, where nothing
+survived, which clauses and rules left the tenant without an offer. All but ``tenant``, ``status`` and ``error`` are null for a tenant whose state was refused.
 """
 
 
@@ -80,6 +81,7 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
         pa.array(survived, pa.int32(), mask=failed),
         *_lists(engine, ranked, index, failed),
         _spread([", ".join(compiled.rules) for compiled in fleet.policies], fleet.index, failed),
+        _spread([str(compiled.preference) for compiled in fleet.policies], fleet.index, failed),
         _spread(deciding, fleet.index, failed),
         pa.array([messages.get(row) for row in range(len(index))], pa.string()),
     ]

@@ -85,8 +85,8 @@ def prepare(document: Document, fields: Fields | None) -> tuple[Prepared | None,
     faults: list[str] = []
     conditions: dict[str, Applies] = {}
     drafts: list[Draft] = [*default_drafts(document, faults), *scorer_drafts(document)]
-    for name in sorted({*document.ignore} & {*document.fields}):
-        faults.append(f"ignore: {name!r} is a declared field")
+    both = sorted({*document.ignore} & {*document.fields})
+    faults += [f"ignore: {name!r} is a declared field, and so decides something" for name in both]
     for rule in document.rules:
         if rule.id in conditions or rule.id in (DEFAULTS, SCORERS):
             faults.append(f"rule {rule.id!r}: this id is {'used twice' if rule.id in conditions else 'reserved'}")

@@ -1,0 +1,58 @@
+"""Small engines by hand, and random worlds that the engine's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.fuzz.differential import World, draw_world
+from tests.reference.generate import FIELDS as WORLD_FIELDS
+from tests.reference.signature import Term
+
+import tenantrank as tr
+from tenantrank_kernels import JIT_DISABLED
+
+PLAN: Term = ["always", {"action": "next_candidate"}]
+FIELDS: dict[str, dict[str, Any]] = {
+    "bench": {"sort": "Num", "default": 0.5},
+    "region_eu": {"sort": "Bool", "default": False},
+    "trains": {"sort": "Bool", "default": True},
+}
+
+
+def offer(name: str, provider: str = "p", family: str = "m", **rest: Any) -> dict[str, Any]:
+    return {"id": name, "provider_id": provider, "model_family": family, **rest}
+
+
+def catalog_of(*offers: dict[str, Any]) -> tr.Catalog:
+    return tr.Catalog.from_records(list(offers), FIELDS)
+
+
+def term_of(condition: Term, scorer: Term | None = None, selector: Term | None = None) -> Term:
+    return ["policy", condition, scorer or ["zero"], selector or ["argmax"], ["id"], PLAN]
+
+
+def old_term_of(condition: Term, scorer: Term | None = None, selector: Term | None = None) -> Term:
+    return ["policy", ["ev_zero"], *term_of(condition, scorer, selector)[1:]]
+
+
+def policy_of(
+    catalog: tr.Catalog, condition: Term, scorer: Term | None = None, selector: Term | None = None
+) -> tr.Policy:
+    return tr.admit(term_of(condition, scorer, selector), catalog.fields)
+
+
+def worlds(seed: int, count: int) -> Iterator[tuple[World, tr.Catalog]]:
+    """Random worlds with their catalogs; a sixth of them, at least three, where kernels run as plain Python."""
+    for number in range(max(3, count // 6) if JIT_DISABLED else count):
+        world = draw_world(seed, number, size=(0, 1, 5, 12, 30, 65)[number % 6])
+        yield world, world_catalog(world)
+
+
+def world_catalog(world: World) -> tr.Catalog:
+    return tr.Catalog.from_records(world.offers, WORLD_FIELDS, world.tier_order)
+
+
+def survivors(decision: tr.Decision, catalog: tr.Catalog) -> set[str]:
+    """The offers that pass the filter, whether or not the selector keeps them."""
+    return set(catalog.offer_ids) - set(decision.rejected)

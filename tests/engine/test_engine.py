@@ -1,0 +1,347 @@
+"""The engine as a whole: the laws that hold of every ranking, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.engine.samples import (
+    catalog_of,
+    offer,
+    old_term_of,
+    policy_of,
+    survivors,
+    term_of,
+    world_catalog,
+    worlds,
+)
+from tests.fuzz.differential import Case, World, draw_world
+from tests.reference.evaluate import rank as reference_rank
+from tests.reference.generate import FIELDS as WORLD_FIELDS
+from tests.reference.generate import Vocabulary
+from tests.reference.signature import V2
+from tests.reference.terms import random_atom
+
+import tenantrank as tr
+from tenantrank.engine import engine as engine_module
+from tenantrank_kernels import JIT_DISABLED
+
+ABC = catalog_of(
+    offer("a", "p", price_out=3.0, region_eu=True),
+    offer("b", "q", price_out=1.0, tier="partner"),
+    offer("c", "r", price_out=2.0, region_eu=True),
+    offer("d", "q"),
+)
+
+
+def same(one: tr.Decision, other: tr.Decision) -> bool:
+    """Whether two decisions are equal to the bit, reasons included."""
+    return (
+        one.offer_ids == other.offer_ids
+        and np.array(one.scores).tobytes() == np.array(other.scores).tobytes()
+        and one.survivors == other.survivors
+        and dict(one.rejected) == dict(other.rejected)
+    )
+
+
+def ranked(seed: int, count: int) -> Iterator[tuple[World, Case, tr.Catalog, tr.Engine, tr.Policy, tr.Decision]]:
+    """Random cases with their decisions."""
+    for world, catalog in worlds(seed, count):
+        engine = tr.Engine(catalog, world.state, world.envelope)
+        for case in world.cases[:5]:
+            policy = tr.admit(case.term, catalog.fields)
+            yield world, case, catalog, engine, policy, engine.rank(policy, case.request, case.seed)
+
+
+def test_rank__orders_by_score_then_catalog_order() -> None:
+    policy = policy_of(ABC, ["top"], ["neg", ["normalize", ["field", "price_out"]]])
+    decision = tr.Engine(ABC).rank(policy)
+    # d has no known price, which is infinite: every known one normalizes to 0, and neg makes that 1.
+    assert decision.offer_ids == ("a", "b", "c", "d")
+    assert decision.scores == (1.0, 1.0, 1.0, 0.0)
+    known = policy_of(ABC, ["cmp", "price_out", "lt", 9], ["neg", ["normalize", ["field", "price_out"]]])
+    decision = tr.Engine(ABC).rank(known, k=2)
+    assert (decision.offer_ids, decision.scores, decision.survivors) == (("b", "c"), (1.0, 0.5), 3)
+    assert dict(decision.rejected) == {"d": "cmp:price_out:lt"}
+
+
+def test_rank__of_no_offers_is_empty() -> None:
+    empty = tr.Catalog.from_records([])
+    decision = tr.Engine(empty).rank(tr.admit(term_of(["top"]), empty.fields), k=3)
+    assert (decision.offer_ids, decision.scores, decision.survivors) == ((), (), 0)
+    assert dict(decision.rejected) == {}
+
+
+def test_rank__does_not_change_with_the_normal_form() -> None:
+    for _, case, catalog, engine, policy, decision in ranked(11, 30):
+        again = tr.admit(policy.term, catalog.fields, policy.version)
+        assert again == policy
+        assert same(tr.Engine(catalog, engine.health, engine.envelope).rank(again, case.request, case.seed), decision)
+
+
+def test_rank__of_a_permuted_catalog_is_the_permuted_answer() -> None:
+    rng = Random(3)
+    for world, catalog in worlds(12, 30):
+        order = rng.sample(range(len(world.offers)), len(world.offers))
+        other = tr.Catalog.from_records([world.offers[at] for at in order], WORLD_FIELDS, world.tier_order)
+        for case in world.cases[:4]:
+            # Ties fall in catalog order, and so they alone may change places; what cuts or shuffles them is left out.
+            term = [*case.term[:-3], ["argmax"], *case.term[-2:]]
+            found = [
+                tr.Engine(one, world.state).rank(tr.admit(term, one.fields), case.request) for one in (catalog, other)
+            ]
+            assert found[0].survivors == found[1].survivors
+            assert np.array_equal(found[0].scores, found[1].scores, equal_nan=True)
+            assert groups(found[0]) == groups(found[1])
+            assert dict(found[0].rejected) == dict(found[1].rejected)
+
+
+def groups(decision: tr.Decision) -> list[set[str]]:
+    """The sets of offers with equal scores, best first."""
+    found: list[set[str]] = []
+    last: float | None = None
+    for name, score in zip(decision.offer_ids, decision.scores, strict=True):
+        if found and (score == last or (score != score and last != last)):
+            found[-1].add(name)
+        else:
+            found.append({name})
+        last = score
+    return found
+
+
+def test_rank__with_one_more_clause_keeps_no_offer_that_was_rejected() -> None:
+    rng = Random(4)
+    narrowed = 0
+    for world, case, catalog, engine, policy, decision in ranked(13, 30):
+        words = Vocabulary.of(world.offers, case.version)
+        clause = random_atom(rng, case.version, words)
+        term = list(case.term)
+        term[-5] = ["and", clause, term[-5]]
+        stricter = engine.rank(tr.admit(term, catalog.fields), case.request, case.seed)
+        assert survivors(stricter, catalog) <= survivors(decision, catalog)
+        narrowed += stricter.survivors < decision.survivors
+        assert policy != tr.admit(term, catalog.fields) or stricter.survivors == decision.survivors
+    assert narrowed > 0
+
+
+def test_rank__k_gives_the_beginning_of_the_whole_order() -> None:
+    for _, case, catalog, engine, policy, decision in ranked(14, 18):
+        for k in (1, 2, 3, 7, 64, 10**9, 2**70):
+            best = engine.rank(policy, case.request, case.seed, k)
+            assert best.offer_ids == decision.offer_ids[:k]
+            assert np.array(best.scores).tobytes() == np.array(decision.scores[:k]).tobytes()
+            assert (best.survivors, dict(best.rejected)) == (decision.survivors, dict(decision.rejected))
+        assert len(catalog) >= decision.survivors >= len(decision.offer_ids)
+
+
+def test_rank__every_offer_survives_or_is_rejected() -> None:
+    for world, case, catalog, engine, _, decision in ranked(15, 30):
+        everything = [*case.term[:-4], ["zero"], ["ordered"], *case.term[-2:]]
+        kept = engine.rank(tr.admit(everything, catalog.fields), case.request).offer_ids
+        assert set(kept) | set(decision.rejected) == set(catalog.offer_ids)
+        assert not set(kept) & set(decision.rejected)
+        assert len(kept) == decision.survivors == len(world.offers) - len(decision.rejected)
+        assert set(decision.offer_ids) <= set(kept)
+
+
+def test_envelope__never_widens_and_is_one_more_clause() -> None:
+    narrowed = 0
+    for world, case, catalog, engine, policy, decision in ranked(16, 40):
+        if engine.envelope is None:
+            continue
+        free = tr.Engine(catalog, world.state)
+        without = free.rank(policy, case.request, case.seed)
+        assert survivors(decision, catalog) <= survivors(without, catalog)
+        narrowed += decision.survivors < without.survivors
+        term = list(case.term)
+        term[-5] = ["and", world.envelope, term[-5]]
+        assert same(free.rank(tr.admit(term, catalog.fields), case.request, case.seed), decision)
+        assert decision.envelope_identity == engine.envelope.identity
+        assert without.envelope_identity is None
+        assert decision.policy == without.policy == policy
+    assert narrowed > 0
+
+
+def test_envelope__of_the_second_version_binds_policies_of_the_first() -> None:
+    engine = tr.Engine(ABC, envelope=["or", ["provider_eq", "q"], ["served_by_eq", "r"]])
+    old = tr.admit(old_term_of(["top"], selector=["ordered"]), ABC.fields)
+    assert old.version == "sigma-pol/v1"
+    assert engine.rank(old).offer_ids == ("b", "c", "d")
+    assert dict(engine.rank(old).rejected) == {"a": "or"}
+
+
+def test_envelope__is_taken_as_value_text_or_term_and_refused_otherwise() -> None:
+    for envelope in (["is", "region_eu"], '["is", "region_eu"]', tr.admit_term(["is", "region_eu"], ABC.fields)):
+        engine = tr.Engine(ABC, envelope=envelope)
+        assert engine.rank(policy_of(ABC, ["top"])).offer_ids == ("a", "c")
+        assert engine.envelope is not None
+        assert engine.envelope.term == ["is", "region_eu"]
+    for wrong in (["zero"], ["is", "price_out"], ["is", "nothing"], [], "{", 5):
+        with pytest.raises(tr.PolicyError):
+            tr.Engine(ABC, envelope=wrong)
+
+
+def test_rank_many__is_ranking_one_by_one_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_CHUNK", 3)
+    for world, catalog in worlds(17, 8):
+        engine = tr.Engine(catalog, world.state, world.envelope)
+        policies = [tr.admit(case.term, catalog.fields) for case in world.cases] * 2
+        requests = [case.request for case in world.cases] * 2
+        seeds = [case.seed for case in world.cases] + [7] * len(world.cases)
+        done: list[int] = []
+        table = engine.rank_many(policies, requests, 4, seeds, done.append)
+        assert sum(done) == len(policies)
+        assert max(done) <= 3
+        fresh = tr.Engine(catalog, world.state, world.envelope)
+        for row, policy, request, seed in zip(table.to_pylist(), policies, requests, seeds, strict=True):
+            single = fresh.rank(policy, request, seed, 4)
+            assert tuple(row["offer_ids"]) == single.offer_ids
+            assert np.array(row["scores"]).tobytes() == np.array(single.scores).tobytes()
+            assert (row["survivors"], row["identity"]) == (single.survivors, policy.identity)
+
+
+def test_rank_many__gives_a_table_of_its_documented_shape() -> None:
+    engine = tr.Engine(ABC)
+    table = engine.rank_many([policy_of(ABC, ["top"]), policy_of(ABC, ["bot"])], k=2)
+    assert table.schema.names == ["identity", "survivors", "offer_ids", "scores"]
+    assert table.schema.field("survivors").type == pa.int32()
+    assert table["offer_ids"].to_pylist() == [["a", "b"], []]
+    assert table["survivors"].to_pylist() == [4, 0]
+    none = engine.rank_many([])
+    assert none.schema == table.schema
+    assert none.num_rows == 0
+
+
+def test_rank_many__keeps_the_order_of_both_versions_mixed() -> None:
+    engine = tr.Engine(ABC, {"ema": {"q|m": {"price_out": 9.0}}})
+    new = tr.admit(term_of(["top"], ["field", "price_out"], ["ordered"]), ABC.fields)
+    old = tr.admit(old_term_of(["top"], ["field", "price_out"], ["ordered"]), ABC.fields)
+    # The first version prefers the state's price, the second the offer's.
+    scores = engine.rank_many([old, new, old], k=4)["scores"].to_pylist()
+    assert scores == [[3.0, 9.0, 2.0, 9.0], [3.0, 1.0, 2.0, 9.0], [3.0, 9.0, 2.0, 9.0]]
+
+
+def test_rank_many__refuses_lists_of_other_lengths() -> None:
+    engine, policies = tr.Engine(ABC), [policy_of(ABC, ["top"])] * 2
+    with pytest.raises(tr.RequestError, match="1 requests for 2 policies"):
+        engine.rank_many(policies, requests=[None])
+    with pytest.raises(tr.RequestError, match="3 seeds for 2 policies"):
+        engine.rank_rows(policies, seeds=[1, 2, 3])
+
+
+def test_with_health__is_a_fresh_engine_over_the_same_catalog() -> None:
+    for number in range(2 if JIT_DISABLED else 8):
+        world = draw_world(18, number, size=20)
+        catalog = world_catalog(world)
+        first = tr.Engine(catalog, envelope=world.envelope)
+        policies = [tr.admit(case.term, catalog.fields) for case in world.cases]
+        before = [first.rank(policy) for policy in policies]
+        for state in (world.state, draw_world(19, number, size=20).state, None):
+            changed, fresh = first.with_health(state), tr.Engine(catalog, state, world.envelope)
+            for policy, case in zip(policies, world.cases, strict=True):
+                assert same(changed.rank(policy, case.request, case.seed), fresh.rank(policy, case.request, case.seed))
+        # The engine it came from is as it was.
+        assert all(same(first.rank(policy), decision) for policy, decision in zip(policies, before, strict=True))
+
+
+def test_engine__answers_threads_as_it_answers_one() -> None:
+    world = draw_world(20, 0, size=20 if JIT_DISABLED else 300)
+    catalog = world_catalog(world)
+    cases = [case for number in range(2 if JIT_DISABLED else 20) for case in draw_world(20, number, size=20).cases]
+    policies = [tr.admit(case.term, catalog.fields) for case in cases]
+    serial = tr.Engine(catalog, world.state)
+    wanted = [serial.rank(policy, case.request, case.seed, 8) for policy, case in zip(policies, cases, strict=True)]
+    shared = tr.Engine(world_catalog(world), world.state)
+
+    def work(thread: int) -> list[tuple[int, tr.Decision]]:
+        order = Random(thread).sample(range(len(cases)), len(cases))
+        return [(at, shared.rank(policies[at], cases[at].request, cases[at].seed, 8)) for at in order]
+
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(work, range(8)):
+            for at, decision in found:
+                assert same(decision, wanted[at])
+
+
+def test_rank__refuses_a_policy_of_another_vocabulary() -> None:
+    richer = tr.Fields({"bench_new": {"sort": "Num"}, "region_eu": {"sort": "Num"}}, ("fallback", "gold"))
+    engine = tr.Engine(ABC)
+    for condition in (["cmp", "bench_new", "ge", 1], ["cmp", "region_eu", "ge", 1], ["min_tier", "gold"]):
+        policy = tr.admit(term_of(["or", condition, ["top"], ["not", condition]]), richer)
+        assert engine.rank(policy).survivors == 4  # the normal form is top alone
+        with pytest.raises(tr.PolicyError):
+            engine.rank(tr.admit(term_of(condition), richer))
+        with pytest.raises(tr.PolicyError):
+            engine.rank_many([tr.admit(term_of(["not", condition]), richer)])
+    # The same words with the same sorts are no other vocabulary.
+    lean = tr.admit(term_of(["is", "region_eu"]), {"region_eu": {"sort": "Bool"}})
+    assert engine.rank(lean).offer_ids == ("a", "c")
+
+
+def test_rank__agrees_with_the_reference_where_a_policy_of_fewer_fields_is_ranked() -> None:
+    term = term_of(["cmp", "bench", "ge", 0.5], ["field", "bench"])
+    offers = [offer("a", bench=0.4), offer("b"), offer("c", bench=0.9)]
+    declared = {"bench": {"sort": "Num", "default": 0.5}}
+    wanted = reference_rank(term, offers, {}, declared, version=V2)
+    found = tr.Engine(catalog_of(*offers)).rank(tr.admit(term, declared))
+    assert (list(found.offer_ids), list(found.scores)) == (wanted.ordered, wanted.scores) == (["c", "b"], [0.9, 0.5])
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.0, True, "3", np.int64(3)])
+def test_rank__refuses_a_k_that_is_no_count(k: Any) -> None:
+    engine, policy = tr.Engine(ABC), policy_of(ABC, ["top"])
+    with pytest.raises(tr.RequestError, match="k must be"):
+        engine.rank(policy, k=k)
+    with pytest.raises(tr.RequestError, match="k must be"):
+        engine.rank_many([policy], k=k)
+
+
+@pytest.mark.parametrize("seed", [1.0, True, "3", [], 2.5])
+def test_rank__refuses_a_seed_that_is_no_integer(seed: Any) -> None:
+    engine, policy = tr.Engine(ABC), policy_of(ABC, ["top"])
+    with pytest.raises(tr.RequestError, match="seed must be"):
+        engine.rank(policy, seed=seed)
+    with pytest.raises(tr.RequestError, match="seed must be"):
+        engine.rank_many([policy], seeds=[seed])
+
+
+def test_rank__refuses_bad_requests_health_and_policies() -> None:
+    engine, policy = tr.Engine(ABC), policy_of(ABC, ["top"])
+    with pytest.raises(tr.RequestError):
+        engine.rank(policy, {"requirements": {"min_contxt": 5}})
+    with pytest.raises(tr.RequestError):
+        engine.rank_many([policy], [{"scope": 5}])
+    with pytest.raises(tr.HealthError):
+        tr.Engine(ABC, {"breaker": {}})
+    with pytest.raises(tr.HealthError):
+        engine.with_health({"breakers": {"p": "open"}})
+    bare: Any = term_of(["top"])
+    with pytest.raises(TypeError, match="admit"):
+        engine.rank(bare)
+
+
+def test_observed__is_what_policies_see_now() -> None:
+    engine = tr.Engine(ABC, {"ema": {"q|m": {"price_out": 9.0}}, "credits": {"p": 4}})
+    assert engine.observed("price_out").tolist() == [3.0, 1.0, 2.0, 9.0]
+    assert engine.observed("credits").tolist() == [4.0, 0.0, 0.0, 0.0]
+    assert engine.observed("bench").tolist() == [0.5] * 4
+
+
+def test_transform__is_applied_for_one_offer() -> None:
+    term = term_of(["top"])
+    term[-2] = ["seq", ["when", ["is", "region_eu"], ["set_param", "zone", "eu"]], ["custom", "greet"]]
+    engine, policy = tr.Engine(ABC), tr.admit(term, ABC.fields)
+    greet = {"greet": lambda body: {**body, "hello": 1}}
+    body = {"model": "x"}
+    assert engine.transform(policy, body, "a", custom=greet) == {"model": "x", "zone": "eu", "hello": 1}
+    assert engine.transform(policy, body, "b", custom=greet) == {"model": "x", "hello": 1}
+    assert body == {"model": "x"}
+    with pytest.raises(KeyError):
+        engine.transform(policy, body, "nobody", custom=greet)
+    with pytest.raises(tr.PolicyError):
+        engine.transform(policy, body, "a")

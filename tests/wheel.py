@@ -31,7 +31,9 @@ json.dump([len(catalog), list(decision.offer_ids)], sys.stdout)
 
 def _run(*command: str | Path, cwd: Path) -> str:
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command[:6]))} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return done.stdout

@@ -54,7 +54,9 @@ def plain_compile(value: dict[str, Any], tenant: dict[str, Any]) -> list[Any] | 
                     return None
                 bounds.setdefault(field, []).append(number)
         if "preference" in rule:
-            best = max(best, ((len(answers), rule.get("priority", 0), position), rule["preference"]), key=lambda b: b[0])
+            best = max(
+                best, ((len(answers), rule.get("priority", 0), position), rule["preference"]), key=lambda b: b[0]
+            )
     clauses += [["cmp", field, "ge", max(bounds)] for field, bounds in floors.items()]
     clauses += [["cmp", field, "le", min(bounds)] for field, bounds in ceilings.items()]
     distinct = [clause for place, clause in enumerate(clauses) if clause not in clauses[:place]]

@@ -95,12 +95,16 @@ def conforms(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
     if isinstance(value, dict):
         properties, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
         names = schema.get("propertyNames", {})
+        for pattern, part in schema.get("patternProperties", {}).items():
+            properties = {**{key: part for key in value if re.search(pattern, key)}, **properties}
         return (
             len(value) >= schema.get("minProperties", 0)
             and set(schema.get("required", [])) <= set(value)
             and all(conforms(key, names, root) for key in value)
             and all(
-                conforms(item, properties[key], root) if key in properties else rest is not False and conforms(item, rest, root)
+                conforms(item, properties[key], root)
+                if key in properties
+                else rest is not False and conforms(item, rest, root)
                 for key, item in value.items()
             )
         )

@@ -17,7 +17,10 @@ STATE = {"names": ("a", "b"), "one": "x", "none": (), "number": 2.5, "absent": N
         (["provider_in", "x"], ["or", ["provider_eq", "x"]]),
         (["provider_in", ["z", {"tenant": "names"}, {"tenant": "one"}]], ["or", *(["provider_eq", n] for n in "zabx")]),
         (["provider_in", ["a", "a"]], ["or", ["provider_eq", "a"]]),
-        (["provider_not_in", {"tenant": "names"}], ["and", ["not", ["provider_eq", "a"]], ["not", ["provider_eq", "b"]]]),
+        (
+            ["provider_not_in", {"tenant": "names"}],
+            ["and", ["not", ["provider_eq", "a"]], ["not", ["provider_eq", "b"]]],
+        ),
         (["family_in", ["m"]], ["or", ["family_eq", "m"]]),
         (["family_not_in", ["m"]], ["and", ["not", ["family_eq", "m"]]]),
         (["served_by_in", ["p"]], ["or", ["served_by_eq", "p"]]),
@@ -27,7 +30,10 @@ STATE = {"names": ("a", "b"), "one": "x", "none": (), "number": 2.5, "absent": N
         (["region_only_in", ["EU"]], ["or", ["is", "region_only_eu"]]),
         (["has_all_caps", ["t", "v"]], ["and", ["has_cap", "t"], ["has_cap", "v"]]),
         (["not", ["provider_in", ["a"]]], ["not", ["or", ["provider_eq", "a"]]]),
-        (["gate", ["family_in", ["m"]], ["lit", {"tenant": "number"}]], ["gate", ["or", ["family_eq", "m"]], ["lit", 2.5]]),
+        (
+            ["gate", ["family_in", ["m"]], ["lit", {"tenant": "number"}]],
+            ["gate", ["or", ["family_eq", "m"]], ["lit", 2.5]],
+        ),
         (["cmp", "price_out", "le", {"tenant": "number"}], ["cmp", "price_out", "le", 2.5]),
         (["lit", {"tenant": "absent", "default": 7}], ["lit", 7]),
         (["chain", [{"provider": {"tenant": "one"}, "model": "m"}]], ["chain", [{"provider": "x", "model": "m"}]]),

@@ -8,6 +8,10 @@ def test_nearest__finds_a_slip_whatever_the_case():
     assert nearest("PLAN", ["plan", "region"]) == "plan"
 
 
+def test_nearest__prefers_two_letters_swapped():
+    assert nearest("region_ue", ["region_us", "region_eu", "region_u"]) == "region_eu"
+
+
 def test_nearest__stays_silent_where_nothing_is_close():
     assert nearest("zzz", ["plan", "region"]) is None
     assert hint("zzz", ["plan"]) == ""

@@ -6,8 +6,9 @@ from tenantrank.errors import RulebookError
 from tenantrank.tenants.reading import parse_json, parse_yaml, read
 
 
-def test_parse_yaml__reads_the_core_schema_only():
-    text = "{a: no, b: on, c: 2026-01-01, d: 012, e: 1_000, f: 12:30, g: true, h: 7, i: 1e3, j: -.5, k: ~, l: 'true'}"
+def test_parse_yaml__reads_the_scalars_that_all_versions_agree_on():
+    text = """{a: no, b: on, c: 2026-01-01, d: 012, e: 1_000, f: 12:30,
+    g: true, h: 7, i: 1e3, j: -.5, m: 0, n: 1., o: 0.50, k: ~, l: 'true'}"""
     assert parse_yaml(text) == {
         "a": "no",
         "b": "on",
@@ -19,6 +20,9 @@ def test_parse_yaml__reads_the_core_schema_only():
         "h": 7,
         "i": 1000.0,
         "j": -0.5,
+        "m": 0,
+        "n": 1.0,
+        "o": 0.5,
         "k": None,
         "l": "true",
     }
@@ -34,7 +38,7 @@ def test_parse_yaml__reads_the_core_schema_only():
         ("a: !!python/object:os.system {}", "could not determine a constructor"),
         ("a: [1", "expected ',' or ']'"),
         ("a: \x00", "special characters are not allowed"),
-        ("a: .nan\n---\nb: 1", "expected a single document"),
+        ("a: .nan\n---\nb: 1", "but found another document"),
     ],
 )
 def test_parse_yaml__refuses_what_could_be_misread(text, reason):
@@ -44,8 +48,8 @@ def test_parse_yaml__refuses_what_could_be_misread(text, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_parse_yaml__takes_special_floats_for_strings():
-    assert parse_yaml("[.nan, .inf]") == [".nan", ".inf"]
+def test_parse_yaml__takes_other_numbers_for_strings():
+    assert parse_yaml("[.nan, .inf, 0x1f, 0o17]") == [".nan", ".inf", "0x1f", "0o17"]
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": NaN}', '{"a": -Infinity}', "{", '{"a": 1} x'])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,9 @@ def replay(path: Path) -> Report:
 def _read(path: Path) -> tuple[_World, list[dict[str, Any]]]:
     try:
         raw = path.read_bytes()
+    except OSError as error:
+        raise ConformanceError(f"{path}: {error.strerror or error}") from None
+    try:
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
         if path.name.removesuffix(".gz").endswith(".json"):
             document = json.loads(text)
@@ -104,9 +108,7 @@ def _read(path: Path) -> tuple[_World, list[dict[str, Any]]]:
             world = _World(header["version"], fields, order, catalogs, 0.0, latency)
         if world.version not in VERSIONS or not all(isinstance(case, dict) for case in cases):
             raise ConformanceError(f"{path}: not a file of conformance vectors")
-    except OSError as error:
-        raise ConformanceError(f"{path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zlib.error, RecursionError) as error:
         raise ConformanceError(f"{path}: not a file of conformance vectors ({error})") from None
     return world, cases
 

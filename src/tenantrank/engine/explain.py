@@ -154,6 +154,10 @@ class Explanation:
         if node.op in _NAMING_OPS:
             codes, names = catalog.strings(_NAMING_OPS[node.op])
             return names[codes[row]] if codes[row] >= 0 else None
+        if node.op == "served_by_eq":
+            peers, peer_names = catalog.strings("peer_id")
+            providers, provider_names = catalog.strings("provider_id")
+            return peer_names[peers[row]] if peers[row] >= 0 else provider_names[providers[row]]
         return None
 
 

@@ -97,6 +97,8 @@ def _distinct(column: pa.ChunkedArray | None, rows: int) -> tuple[Codes, list[An
         return np.zeros(rows, np.int64), [None]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
     kind = column.type
     if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         return _distinct_by_representation(column.to_pylist())
@@ -107,7 +109,7 @@ def _distinct(column: pa.ChunkedArray | None, rows: int) -> tuple[Codes, list[An
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _distinct_by_representation(values: list[Any]) -> tuple[Codes, list[Any]]:

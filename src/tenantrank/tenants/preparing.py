@@ -91,11 +91,12 @@ def prepare(document: Document, fields: Fields | None) -> tuple[Prepared | None,
         if rule.id in conditions or rule.id in (DEFAULTS, SCORERS):
             faults.append(f"rule {rule.id!r}: this id is {'used twice' if rule.id in conditions else 'reserved'}")
             continue
+        known = len(faults)
         condition, wrong = prepare_condition(rule, document.fields)
         faults += [f"rule {rule.id!r}, {path}: {reason}" for path, reason in wrong]
         conditions[rule.id] = condition
         found = list(rule_drafts(rule, condition, document, faults))
-        if not found:
+        if not found and len(faults) == known:
             faults.append(f"rule {rule.id!r}: adds nothing")
         drafts += [] if wrong else found
     drafts = [sampled(draft, conditions.get(draft.rule), document, faults) for draft in drafts]

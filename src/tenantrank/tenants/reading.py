@@ -1,7 +1,7 @@
 """Rulebook files to plain JSON values, strictly: nothing that a reader of the file could take for something else.
 
-YAML is read by the core schema of YAML 1.2, so `no` and `2026-01-01` are strings and only `true` and `false` are
-booleans. A key given twice is refused, since the last one would silently replace the rule that the first one states;
+Of YAML's scalars only those that its versions agree on are more than strings: `no`, `012` and `2026-01-01` are strings,
+and only `true` and `false` are booleans. A key given twice is refused, since the last one would silently replace the rule that the first one states;
 aliases are refused, since a few lines of them can stand for any amount of data.
 """
 
@@ -79,7 +79,7 @@ def _constant(literal: str) -> NoReturn:
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """A safe loader with the scalars of YAML 1.2's core schema, and neither aliases nor duplicate keys."""
+    """A safe loader with the scalars that YAML 1.1 and 1.2 agree on, and neither aliases nor duplicate keys."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base declares it
 
@@ -104,6 +104,6 @@ for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)\.?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
 ):
     _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)

@@ -92,7 +92,10 @@ def parse_cell(name: str, spec: FieldSpec, cell: Any) -> Value:
 
 def shown(value: Any) -> str:
     """Show a value in an error message, clipped."""
-    text = repr(list(value) if isinstance(value, tuple) else value)
+    try:
+        text = repr(list(value) if isinstance(value, tuple) else value)
+    except ValueError:  # an int with more digits than Python prints
+        return "a number of very many digits"
     return text if len(text) <= 80 else text[:79] + "…"
 
 
@@ -122,10 +125,12 @@ def _list(name: str, spec: FieldSpec, value: Any) -> tuple[str, ...]:
 
 def _number(name: str, spec: FieldSpec, value: Any) -> float | int:
     wanted = "an integer" if spec.type == "integer" else "a finite number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refusal(name, wanted, value)
     if abs(value) > _EXACT and (isinstance(value, int) or spec.type == "integer"):
         raise _refusal(name, "a number that a double holds exactly", value)
+    if not math.isfinite(value):
+        raise _refusal(name, wanted, value)
     if spec.type == "integer" and value != int(value):
         raise _refusal(name, wanted, value)
     if (spec.minimum is not None and value < spec.minimum) or (spec.maximum is not None and value > spec.maximum):

@@ -1,0 +1,208 @@
+"""Explanations: every failing clause, the values behind it, whose it is, and the fewest that decide."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from random import Random
+from typing import Any
+
+import pytest
+from tests.engine.samples import catalog_of, offer, policy_of, worlds
+from tests.fuzz.differential import draw_world
+from tests.reference.generate import FIELDS as WORLD_FIELDS
+from tests.reference.generate import Vocabulary
+from tests.reference.predicates import holds
+from tests.reference.signature import V2
+from tests.reference.terms import random_atom
+
+import tenantrank as tr
+from tenantrank.engine import Explanation
+from tenantrank.engine.explain import joined
+from tenantrank_kernels import JIT_DISABLED
+
+OFFERS = catalog_of(
+    offer("a", "p", "m", price_out=3.0, region_eu=True, capabilities={"context": 100, "supports_tools": True}),
+    offer("b", "q", "m", price_out=9.0, region_eu=False, tier="partner", offer={"peer_id": "peer"}),
+    offer("c", "r", "n", capabilities={"supports_tools": False}),
+)
+
+
+def explained(condition: list[Any], request: Any = None, **engine: Any) -> Explanation:
+    return tr.Engine(OFFERS, **engine).rank(policy_of(OFFERS, condition), request).explain()
+
+
+def found(explanation: Explanation, name: str) -> list[tuple[str, Any, Any]]:
+    return [(failure.reason, failure.bound, failure.observed) for failure in explanation.of(name)]
+
+
+def test_of__gives_reason_bound_and_observed_value_of_each_failing_clause() -> None:
+    condition = ["and", ["cmp", "price_out", "le", 5], ["is", "region_eu"], ["provider_eq", "p"], ["has_cap", "x"]]
+    explanation = explained(condition)
+    assert found(explanation, "a") == [("missing_capability:x", "x", None)]
+    assert found(explanation, "b") == [
+        ("cmp:price_out:le", 5.0, 9.0),
+        ("missing_capability:x", "x", None),
+        ("is:region_eu", True, False),
+        ("provider_id", "p", "q"),
+    ]
+    # Nothing is known of c's price or region.
+    assert found(explanation, "c") == [
+        ("cmp:price_out:le", 5.0, None),
+        ("missing_capability:x", "x", None),
+        ("is:region_eu", True, None),
+        ("provider_id", "p", "r"),
+    ]
+    with pytest.raises(KeyError):
+        explanation.of("nobody")
+
+
+@pytest.mark.parametrize(
+    ("condition", "name", "reason", "bound", "observed"),
+    [
+        (["family_eq", "z"], "a", "model_family", "z", "m"),
+        (["tier_eq", "partner"], "a", "tier", "partner", None),
+        (["min_tier", "marketplace"], "a", "min_tier", "marketplace", None),
+        (["tier_eq", "fallback"], "b", "tier", "fallback", "partner"),
+        (["served_by_eq", "z"], "b", "served_by", "z", "peer"),
+        (["served_by_eq", "z"], "a", "served_by", "z", "p"),
+        (["has_cap", "supports_tools"], "c", "missing_capability:supports_tools", "supports_tools", False),
+        (["cmp", "context", "ge", 500], "a", "cmp:context:ge", 500.0, 100.0),
+        (["cmp", "context", "ge", 500], "b", "cmp:context:ge", 500.0, None),
+        (["is", "breaker_open"], "a", "is:breaker_open", True, False),
+        (["not", ["is", "disabled"]], "b", "not", None, None),
+        (["bot"], "b", "bot", None, None),
+    ],
+)
+def test_of__shows_what_the_policy_saw(condition: list[Any], name: str, reason: str, bound: Any, observed: Any) -> None:
+    assert found(explained(condition, health={"disabled": {"q": 1}}), name) == [(reason, bound, observed)]
+
+
+def test_of__splits_what_the_request_needs_into_one_failure_a_need() -> None:
+    request = {"requirements": {"needs": ["vision", "tools"], "min_context": 500, "model_family": "n"}}
+    explanation = explained(["and", ["meets_req"], ["is", "region_eu"]], request)
+    reasons = [reason for reason, _, _ in found(explanation, "b")]
+    assert reasons == [
+        "is:region_eu",
+        "missing_capability:tools",
+        "missing_capability:vision",
+        "min_context",
+        "model_family",
+    ]
+    assert [clause.encoding for clause in explanation.clauses] == ['(is "region_eu")', "(meets_req)"]
+    assert [clause.failed for clause in explanation.clauses] == [2, 3]
+
+
+def test_clauses__count_what_fails_them_and_what_fails_nothing_else() -> None:
+    for world, catalog in worlds(31, 18):
+        engine = tr.Engine(catalog, world.state, world.envelope)
+        for case in world.cases[:4]:
+            policy = tr.admit(case.term, catalog.fields)
+            explanation = engine.rank(policy, case.request).explain()
+            ctx = {"request": case.request, "state": world.state}
+            terms = [clause_term(engine, policy, at) for at in range(len(explanation.clauses))]
+            failing = [
+                [
+                    holds(term, one, ctx, WORLD_FIELDS, world.tier_order, case.version) is not None
+                    for one in world.offers
+                ]
+                for term in terms
+            ]
+            assert explanation.failing.tolist() == failing
+            for at, clause in enumerate(explanation.clauses):
+                alone = [column[at] and sum(column) == 1 for column in zip(*failing, strict=True)]
+                assert (clause.failed, clause.alone) == (sum(failing[at]), sum(alone))
+
+
+def clause_term(engine: tr.Engine, policy: tr.Policy, at: int) -> list[Any]:
+    """One clause of the filter that decides, as a term: of the caller's and the envelope's together."""
+    whole = policy.term[-5]
+    if engine.envelope is not None:
+        term = policy.term
+        term[-5] = ["and", whole, engine.envelope.term]
+        whole = tr.admit(term, engine.catalog.fields).term[-5]
+    clauses = whole[1:] if whole[0] == "and" else [whole]
+    clause: list[Any] = clauses[at]
+    return clause
+
+
+def test_of__begins_with_the_reason_of_the_rejection() -> None:
+    for world, catalog in worlds(32, 24):
+        engine = tr.Engine(catalog, world.state, world.envelope)
+        for case in world.cases[:4]:
+            decision = engine.rank(tr.admit(case.term, catalog.fields), case.request)
+            explanation = decision.explain()
+            for name in catalog.offer_ids:
+                failures = explanation.of(name)
+                assert (failures[0].reason if failures else None) == decision.rejected.get(name)
+                at = [explanation.clauses.index(failure.clause) for failure in failures]
+                assert at == sorted(at)
+
+
+def test_deciding__is_the_smallest_set_whose_removal_leaves_an_offer() -> None:
+    stranded = 0
+    for number in range(12 if JIT_DISABLED else 120):
+        world = draw_world(33, number, size=1 + number % 9)
+        rng, words = Random(number), Vocabulary.of(world.offers, V2)
+        catalog = tr.Catalog.from_records(world.offers, WORLD_FIELDS, world.tier_order)
+        engine = tr.Engine(catalog, world.state)
+        clauses = [random_atom(rng, V2, words) for _ in range(rng.randint(2, 6))]
+        policy = policy_of(catalog, ["and", *clauses])
+        clauses = [clause.term() for clause in policy.clauses]
+        request = world.cases[0].request
+
+        def left(removed: tuple[int, ...], clauses: Any = clauses, engine: Any = engine, request: Any = request) -> int:
+            kept = [clause for at, clause in enumerate(clauses) if at not in removed]
+            found: int = engine.rank(policy_of(engine.catalog, ["and", ["top"], *kept]), request).survivors
+            return found
+
+        explanation = engine.rank(policy, request).explain()
+        deciding = explanation.deciding()
+        if left(()):
+            assert deciding == ()
+            continue
+        stranded += 1
+        sizes = range(1, len(clauses) + 1)
+        fewest = next(size for size in sizes if any(left(some) for some in combinations(range(len(clauses)), size)))
+        assert len(deciding) == fewest
+        # Equal clauses are told apart by their places, so the answer's are found by any places that fit its texts.
+        texts = sorted(clause.encoding for clause in deciding)
+        fitting = [
+            some
+            for some in combinations(range(len(clauses)), fewest)
+            if sorted(explanation.clauses[at].encoding for at in some) == texts
+        ]
+        most = max(left(some) for some in combinations(range(len(clauses)), fewest))
+        assert any(left(some) == most for some in fitting)
+    assert stranded > 3
+
+
+def test_deciding__prefers_what_most_offers_share_then_what_is_tried_first() -> None:
+    one, two = ["provider_eq", "p"], ["is", "region_eu"]
+    three = catalog_of(offer("a", "q", region_eu=True), offer("b", "p"), offer("c", "p"))
+    explanation = tr.Engine(three).rank(policy_of(three, ["and", one, two])).explain()
+    assert [clause.encoding for clause in explanation.deciding()] == ['(is "region_eu")']
+    even = catalog_of(offer("a", "q", region_eu=True), offer("b", "p"))
+    explanation = tr.Engine(even).rank(policy_of(even, ["and", one, two])).explain()
+    assert [clause.encoding for clause in explanation.deciding()] == ['(is "region_eu")']
+    nothing = tr.Catalog.from_records([])
+    assert tr.Engine(nothing).rank(policy_of(nothing, ["bot"])).explain().deciding() == ()
+
+
+def test_origins__tell_the_envelopes_clauses_from_the_callers() -> None:
+    policy = policy_of(OFFERS, ["and", ["is", "region_eu"], ["cmp", "price_out", "le", 5]])
+    engine = tr.Engine(OFFERS, envelope=["and", ["is", "region_eu"], ["provider_eq", "p"]])
+    origins = {clause.encoding: clause.origins for clause in engine.rank(policy).explain().clauses}
+    envelope = tr.Origin("envelope", None, None)
+    assert origins == {
+        '(cmp "price_out" "le" 5)': (),
+        '(is "region_eu")': (envelope,),
+        '(provider_eq "p")': (envelope,),
+    }
+
+
+def test_joined__writes_clauses_with_their_origins_on_one_line() -> None:
+    engine = tr.Engine(OFFERS, envelope=["provider_eq", "z"])
+    clauses = engine.rank(policy_of(OFFERS, ["is", "region_eu"])).explain().clauses
+    assert joined(clauses) == " and ".join(str(clause) for clause in clauses)
+    assert str(clauses[0]) == clauses[0].words
+    assert str(clauses[1]) == f"{clauses[1].words} (envelope)"

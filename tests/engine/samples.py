@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import tenantrank as tr
+from tenantrank_kernels import JIT_DISABLED
 from tests.fuzz.differential import World, draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.signature import Term
-
-import tenantrank as tr
-from tenantrank_kernels import JIT_DISABLED
 
 PLAN: Term = ["always", {"action": "next_candidate"}]
 FIELDS: dict[str, dict[str, Any]] = {

@@ -6,11 +6,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.engine.samples import worlds
-from tests.kernels.reference import rows_of
-from tests.reference.generate import FIELDS as WORLD_FIELDS
-from tests.reference.generate import Vocabulary, random_pred
-from tests.reference.predicates import holds
 
 import tenantrank as tr
 from tenantrank.catalog.health import Health
@@ -20,6 +15,11 @@ from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.signature import V2
+from tests.engine.samples import worlds
+from tests.kernels.reference import rows_of
+from tests.reference.generate import FIELDS as WORLD_FIELDS
+from tests.reference.generate import Vocabulary, random_pred
+from tests.reference.predicates import holds
 
 
 def node_of(term: list[Any], catalog: tr.Catalog) -> Node:

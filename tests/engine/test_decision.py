@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
-from tests.engine.samples import catalog_of, offer, policy_of
 
 import tenantrank as tr
-from tenantrank.engine import Decision
+from tenantrank.engine import Decision, Explanation
+from tests.engine.samples import catalog_of, offer, policy_of
 
 CATALOG = catalog_of(offer("a", "p"), offer("b", "q"), offer("c", "p"))
 
@@ -37,21 +38,22 @@ def test_decision__is_read_only() -> None:
     assert isinstance(decision.scores, tuple)
 
 
-def test_decision__works_out_ids_and_reasons_once_and_only_when_asked() -> None:
+def test_decision__says_the_day_its_catalog_was_judged_by() -> None:
+    dated = tr.Catalog.from_records([offer("a")], as_of=date(2026, 11, 23))
+    assert tr.Engine(dated).rank(policy_of(dated, ["top"])).as_of == date(2026, 11, 23)
+    assert tr.Engine(CATALOG).rank(policy_of(CATALOG, ["top"])).as_of is None
+
+
+def test_decision__works_out_reasons_once_and_only_when_asked() -> None:
     explanation = tr.Engine(CATALOG).rank(policy_of(CATALOG, ["bot"])).explain()
     asked: list[str] = []
 
-    def catalog_id() -> str:
-        asked.append("id")
-        return "f" * 64
-
-    def explain() -> Any:
+    def explain() -> Explanation:
         asked.append("explanation")
         return explanation
 
-    decision = Decision(["a"], [1.0], 1, policy_of(CATALOG, ["bot"]), None, catalog_id, None, explain)
+    decision = Decision(["a"], [1.0], 1, policy_of(CATALOG, ["bot"]), None, CATALOG, None, explain)
     assert asked == []
-    assert decision.catalog_id == decision.catalog_id == "f" * 64
     assert decision.rejected is decision.rejected
     assert decision.explain() is explanation
-    assert asked == ["id", "explanation"]
+    assert asked == ["explanation"]

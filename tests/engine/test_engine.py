@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+
+import tenantrank as tr
+from tenantrank.engine import engine as engine_module
+from tenantrank_kernels import JIT_DISABLED
 from tests.engine.samples import (
     catalog_of,
     offer,
@@ -26,10 +30,6 @@ from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.generate import Vocabulary
 from tests.reference.signature import V2
 from tests.reference.terms import random_atom
-
-import tenantrank as tr
-from tenantrank.engine import engine as engine_module
-from tenantrank_kernels import JIT_DISABLED
 
 ABC = catalog_of(
     offer("a", "p", price_out=3.0, region_eu=True),

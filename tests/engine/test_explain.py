@@ -7,6 +7,11 @@ from random import Random
 from typing import Any
 
 import pytest
+
+import tenantrank as tr
+from tenantrank.engine import Explanation
+from tenantrank.engine.explain import joined
+from tenantrank_kernels import JIT_DISABLED
 from tests.engine.samples import catalog_of, offer, policy_of, worlds
 from tests.fuzz.differential import draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
@@ -14,11 +19,6 @@ from tests.reference.generate import Vocabulary
 from tests.reference.predicates import holds
 from tests.reference.signature import V2
 from tests.reference.terms import random_atom
-
-import tenantrank as tr
-from tenantrank.engine import Explanation
-from tenantrank.engine.explain import joined
-from tenantrank_kernels import JIT_DISABLED
 
 OFFERS = catalog_of(
     offer("a", "p", "m", price_out=3.0, region_eu=True, capabilities={"context": 100, "supports_tools": True}),

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import tenantrank as tr
+from tenantrank.engine.index import EVERY_OFFER, NO_OFFER, CatalogIndex
+from tenantrank.policy.signature import V1, V2
 from tests.engine.samples import catalog_of, offer, worlds
 from tests.kernels.reference import bits_of, rows_of
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.predicates import holds
 from tests.reference.words import CAPABILITIES, FAMILIES, PEERS, PROVIDERS, SCOPES
-
-import tenantrank as tr
-from tenantrank.engine.index import EVERY_OFFER, NO_OFFER, CatalogIndex
-from tenantrank.policy.signature import V1, V2
 
 ATOMS = [
     *(("flag", name, ["is", name]) for name in ("has_tee", "no_log", "region_eu", "zdr", "trained_on")),

@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.engine.samples import catalog_of, offer, policy_of
-from tests.fuzz.differential import draw_world
-from tests.reference.generate import FIELDS as WORLD_FIELDS
 
 import tenantrank as tr
 from tenantrank.catalog.health import Health
@@ -19,6 +16,9 @@ from tenantrank.engine.plan import Plan
 from tenantrank.engine.view import View
 from tenantrank.policy.signature import V2
 from tenantrank_kernels import opcodes as op
+from tests.engine.samples import catalog_of, offer, policy_of
+from tests.fuzz.differential import draw_world
+from tests.reference.generate import FIELDS as WORLD_FIELDS
 
 CATALOG = catalog_of(offer("a", "p", price_in=1.0), offer("b", "q", "n"), offer("c", "p", "n"), offer("d", "q", "n"))
 

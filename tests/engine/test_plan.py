@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from tests.engine.samples import catalog_of, offer, policy_of
-
 from tenantrank.catalog.health import Health
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
 from tenantrank.engine.plan import Batch, Plan
 from tenantrank.engine.view import View
 from tenantrank.policy.signature import V2
+from tests.engine.samples import catalog_of, offer, policy_of
 
 CATALOG = catalog_of(offer("a", "p"), offer("b", "q"))
 INDEX = CatalogIndex(CATALOG)

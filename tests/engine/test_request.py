@@ -7,13 +7,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.reference.generate import FIELDS, Vocabulary, random_request
-from tests.reference.observe import Setting
-from tests.reference.signature import TIER_ORDER, V2
 
 from tenantrank.engine import Request
 from tenantrank.engine.request import reduced_seed
 from tenantrank.errors import RequestError
+from tests.reference.generate import FIELDS, Vocabulary, random_request
+from tests.reference.observe import Setting
+from tests.reference.signature import TIER_ORDER, V2
 
 
 def test_of__finds_the_needs_that_the_reference_finds() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.engine.samples import catalog_of, offer, policy_of
 
 from tenantrank.catalog.health import Health
 from tenantrank.engine.index import CatalogIndex
@@ -12,6 +11,7 @@ from tenantrank.engine.request import Request
 from tenantrank.engine.running import Ranked, run
 from tenantrank.engine.view import View
 from tenantrank.policy.signature import V2
+from tests.engine.samples import catalog_of, offer, policy_of
 
 CATALOG = catalog_of(
     offer("a", price_in=1.0, capabilities={"supports_tools": True}),

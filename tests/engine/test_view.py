@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from tenantrank.catalog.health import Health
+from tenantrank.engine.index import CatalogIndex
+from tenantrank.engine.request import Request
+from tenantrank.engine.view import V1_SCORERS, View
+from tenantrank.policy.signature import V1, V2, Version
+from tenantrank_kernels import opcodes as op
 from tests.engine.samples import catalog_of, offer, worlds
 from tests.fuzz.differential import World
 from tests.kernels.reference import rows_of
@@ -15,13 +22,6 @@ from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.observe import Setting
 from tests.reference.predicates import failure
 from tests.reference.signature import BUILTINS, BUILTINS_V1
-
-from tenantrank.catalog.health import Health
-from tenantrank.engine.index import CatalogIndex
-from tenantrank.engine.request import Request
-from tenantrank.engine.view import V1_SCORERS, View
-from tenantrank.policy.signature import V1, V2, Version
-from tenantrank_kernels import opcodes as op
 
 VERSIONS: tuple[Version, ...] = (V1, V2)
 SORTS = {name: sort for name, (sort, _) in BUILTINS.items()} | {

@@ -18,15 +18,15 @@ from random import Random
 from typing import Any
 
 import numpy as np
+
+import tenantrank as tr
+from tenantrank.engine import Ranked
 from tests.reference import generate
 from tests.reference.evaluate import rank
 from tests.reference.language import encode, fingerprint, identity, sort_of
 from tests.reference.signature import TIER_ORDER, V1, V2, Term
 from tests.reference.terms import random_pred
 from tests.reference.transform import transform
-
-import tenantrank as tr
-from tenantrank.engine import Ranked
 
 CASES_A_WORLD = 10
 OTHER_TIER_ORDER = ("gold", "partner", "fallback", "marketplace")

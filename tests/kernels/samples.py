@@ -11,10 +11,10 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.kernels.reference import Rows, bits_of
 
 from tenantrank_kernels import JIT_DISABLED, python_body
 from tenantrank_kernels import opcodes as op
+from tests.kernels.reference import Rows, bits_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

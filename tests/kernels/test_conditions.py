@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.kernels import reference
-from tests.kernels.reference import rows_of
-from tests.kernels.samples import SEEDS, SIZES, Draft, both, doubles, draw_arrays, draw_condition, packed
 
 from tenantrank_kernels import compare, condition_masks, condition_step
 from tenantrank_kernels import opcodes as op
+from tests.kernels import reference
+from tests.kernels.reference import rows_of
+from tests.kernels.samples import SEEDS, SIZES, Draft, both, doubles, draw_arrays, draw_condition, packed
 
 RELATIONS = (op.LT, op.LE, op.EQ, op.NE, op.GE, op.GT)
 DEPTH = 8

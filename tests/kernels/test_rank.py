@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tenantrank_kernels import opcodes as op
+from tenantrank_kernels import rank_programs
 from tests.kernels import reference
 from tests.kernels.samples import (
     SEEDS,
@@ -22,9 +25,6 @@ from tests.kernels.samples import (
     packed,
     same,
 )
-
-from tenantrank_kernels import opcodes as op
-from tenantrank_kernels import rank_programs
 
 DEPTH = 8
 UNTOUCHED = -9

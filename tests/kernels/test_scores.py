@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.kernels import reference
-from tests.kernels.samples import SCORES, SEEDS, SIZES, Draft, both, doubles, draw_arrays, draw_scorer, packed, same
 
 from tenantrank_kernels import normalize, score_step
 from tenantrank_kernels import opcodes as op
+from tests.kernels import reference
+from tests.kernels.samples import SCORES, SEEDS, SIZES, Draft, both, doubles, draw_arrays, draw_scorer, packed, same
 
 INF, NAN = math.inf, math.nan
 HUGE = 1.7976931348623157e308

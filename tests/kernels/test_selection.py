@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.kernels import reference
-from tests.kernels.samples import SCORES, SEEDS, SIZES, both, doubles
 
 from tenantrank_kernels import before, best_first, sampled
 from tenantrank_kernels.selection import _INSERTION_LIMIT
+from tests.kernels import reference
+from tests.kernels.samples import SCORES, SEEDS, SIZES, both, doubles
 
 INF, NAN = math.inf, math.nan
 

@@ -121,21 +121,9 @@ def test_identity__is_sha256_of_the_utf8_bytes() -> None:
     assert identity("é") == hashlib.sha256(b"\xc3\xa9").hexdigest()
 
 
-def test_identity__tells_apart_what_a_fingerprint_cannot() -> None:
-    # Bytes (a, b, c, …) add a·31^k and a·37^k: moving 1 across positions by the product (x − 31)(x − 37) changes neither.
-    base = [1200, 1200, 1200]
-    moved = [1200 + 1, 1200 - 68, 1200 + 31 * 37]
-    one, other = (weighted(numbers) for numbers in (base, moved))
-    assert fold(one) == fold(other)
-    assert one != other
-
-
-def weighted(numbers: list[int]) -> tuple[int, ...]:
-    return tuple(numbers)
-
-
-def fold(numbers: tuple[int, ...]) -> tuple[int, int]:
-    first = second = 0
-    for number in numbers:
-        first, second = first * 31 + number, second * 37 + number
-    return first, second
+@pytest.mark.parametrize("form", ["{}", '(family_eq "{}")', '(or (is "no_log") (provider_eq "{}"))'])
+def test_identity__tells_apart_what_a_fingerprint_cannot(form: str) -> None:
+    # Found by reducing the lattice of differences that change neither sum.
+    one, other = form.format("qninmkkskkoktl"), form.format("imqlnoohpokpfn")
+    assert fingerprint(one) == fingerprint(other)
+    assert identity(one) != identity(other)

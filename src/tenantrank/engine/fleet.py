@@ -39,7 +39,8 @@ SCHEMA = pa.schema(
 ``status`` is ``ranked``, ``no_offer`` or ``error``. ``offer_ids``, ``scores``, ``prices_in`` and ``prices_out`` are of
 equal length, best first; prices are USD per 1M tokens as the policy saw them, null where unknown. ``rules`` names the
 rules behind the policy, ``ranked_by`` the one whose preference ranks the survivors. ``deciding`` says, where nothing
-survived, which clauses and rules left the tenant without an offer. All but ``tenant``, ``status`` and ``error`` are null for a tenant whose state was refused.
+survived, which clauses and rules left the tenant without an offer. All but ``tenant``, ``status`` and ``error`` are
+null for a tenant whose state was refused.
 """
 
 

@@ -1,0 +1,86 @@
+"""Health: what is taken from a state record, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tenantrank.catalog.health import METRICS, Health
+from tenantrank.errors import HealthError
+
+
+def test_of__takes_each_part() -> None:
+    state = {
+        "ema": {"p|m": {"price_in": 1, "ema_tok_s": 2.5, "price_out": None, "p99": 7}, "q|m": {}, "r|m": None},
+        "breakers": {"p": True, "q": False},
+        "disabled": {"p": None, "q": {"kind": "auth_error"}, "r": False},
+        "credits": {"p": 5, "q": -0.0, "r": math.inf},
+    }
+    health = Health.of(state)
+    assert health.ema == {"p|m": {"price_in": 1.0, "ema_tok_s": 2.5}, "q|m": {}, "r|m": {}}
+    assert health.breakers == {"p": True, "q": False}
+    # The entry itself disables, whatever it holds.
+    assert set(health.disabled) == {"p", "q", "r"}
+    assert health.credits == {"p": 5.0, "q": 0.0, "r": math.inf}
+    assert math.copysign(1.0, health.credits["q"]) == 1.0
+    assert isinstance(health.ema["p|m"]["price_in"], float)
+    assert Health.of(health) is health
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        [],
+        {"ema": None, "breakers": [], "disabled": {}, "credits": []},
+    ],
+)
+def test_of__what_holds_nothing_is_empty(state: Any) -> None:
+    assert Health.of(state) == Health()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_of__takes_every_documented_metric(metric: str) -> None:
+    assert Health.of({"ema": {"p|m": {metric: 3}}}).ema == {"p|m": {metric: 3.0}}
+
+
+def test_of__does_not_follow_what_the_caller_changes_later() -> None:
+    state: dict[str, Any] = {"ema": {"p|m": {"price_in": 1.0}}, "breakers": {}, "disabled": {}, "credits": {}}
+    health = Health.of(state)
+    state["ema"]["p|m"]["price_in"] = 9.0
+    state["breakers"]["p"] = True
+    state["disabled"]["p"] = {}
+    state["credits"]["p"] = 5
+    assert health == Health(ema={"p|m": {"price_in": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("state", "at"),
+    [
+        ("down", "health"),
+        (5, "health"),
+        ([1], "health"),
+        ({5: {}}, "health"),
+        ({"breaker": {}}, "'breaker'"),
+        ({"breakers": "p"}, "health.breakers"),
+        ({"breakers": {"p": 1}}, "health.breakers['p']"),
+        ({"breakers": {"p": None}}, "health.breakers['p']"),
+        ({"breakers": {5: True}}, "health.breakers"),
+        ({"disabled": ["p"]}, "health.disabled"),
+        ({"credits": {"p": "5"}}, "health.credits['p']"),
+        ({"credits": {"p": True}}, "health.credits['p']"),
+        ({"credits": {"p": math.nan}}, "health.credits['p']"),
+        ({"ema": {"p|m": 5}}, "health.ema['p|m']"),
+        ({"ema": {"p|m": {"price_in": "1"}}}, "health.ema['p|m'].price_in"),
+        ({"ema": {"p|m": {"ema_tok_s": math.nan}}}, "health.ema['p|m'].ema_tok_s"),
+        ({"ema": {"p|m": {5: 1}}}, "health.ema['p|m']"),
+    ],
+)
+def test_of__refuses_in_one_line_that_names_the_entry(state: Any, at: str) -> None:
+    with pytest.raises(HealthError) as caught:
+        Health.of(state)
+    assert at in str(caught.value)
+    assert "\n" not in str(caught.value)

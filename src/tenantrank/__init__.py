@@ -29,7 +29,7 @@ from tenantrank.policy.describe import describe
 from tenantrank.policy.failure_plan import classify
 from tenantrank.policy.policy import Policy, Term, admit, admit_term
 from tenantrank.policy.signature import Field, Fields
-from tenantrank.tenants import CompiledPolicy, Fleet, Origin, Rulebook
+from tenantrank.tenants import CompiledPolicy, Conflict, Fleet, Origin, RowError, Rulebook, read_tenants
 
 try:
     __version__ = _version("tenantrank")
@@ -40,6 +40,7 @@ __all__ = [
     "Catalog",
     "CatalogError",
     "CompiledPolicy",
+    "Conflict",
     "Decision",
     "Engine",
     "Explanation",
@@ -53,6 +54,7 @@ __all__ = [
     "PolicyError",
     "Request",
     "RequestError",
+    "RowError",
     "Rulebook",
     "RulebookError",
     "TenantError",
@@ -64,4 +66,5 @@ __all__ = [
     "builder",
     "classify",
     "describe",
+    "read_tenants",
 ]

@@ -42,8 +42,8 @@ def policy_of(
 
 
 def worlds(seed: int, count: int) -> Iterator[tuple[World, tr.Catalog]]:
-    """Random worlds with their catalogs; a sixth of them, at least three, where kernels run as plain Python."""
-    for number in range(max(3, count // 6) if JIT_DISABLED else count):
+    """Random worlds with their catalogs; a third of them, at least three, where kernels run as plain Python."""
+    for number in range(max(3, count // 3) if JIT_DISABLED else count):
         world = draw_world(seed, number, size=(0, 1, 5, 12, 30, 65)[number % 6])
         yield world, world_catalog(world)
 

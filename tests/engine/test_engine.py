@@ -226,6 +226,18 @@ def test_rank_many__keeps_the_order_of_both_versions_mixed() -> None:
     assert scores == [[3.0, 9.0, 2.0, 9.0], [3.0, 1.0, 2.0, 9.0], [3.0, 9.0, 2.0, 9.0]]
 
 
+def test_rank_many__judges_one_request_by_the_version_of_each_policy() -> None:
+    catalog = catalog_of(offer("a", "p", tok_s=50.0), offer("b", "q", tok_s=5.0))
+    engine = tr.Engine(catalog, {"ema": {"q|m": {"ema_tok_s": 90.0}}})
+    new = tr.admit(term_of(["meets_req"]), catalog.fields)
+    old = tr.admit(old_term_of(["meets_req"]), catalog.fields)
+    request = {"requirements": {"min_tok_s": 20}}
+    # The first version reads the observed speed, the second the offer's own.
+    assert engine.rank_many([old, new], [request] * 2)["offer_ids"].to_pylist() == [["b"], ["a"]]
+    assert engine.rank(old, request).offer_ids == ("b",)
+    assert engine.rank(new, request).offer_ids == ("a",)
+
+
 def test_rank_many__refuses_lists_of_other_lengths() -> None:
     engine, policies = tr.Engine(ABC), [policy_of(ABC, ["top"])] * 2
     with pytest.raises(tr.RequestError, match="1 requests for 2 policies"):

@@ -14,9 +14,9 @@ from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.view import View
-from tenantrank.policy.signature import V2
+from tenantrank.policy.signature import V1, V2
 from tenantrank_kernels import opcodes as op
-from tests.engine.samples import catalog_of, offer, policy_of
+from tests.engine.samples import catalog_of, offer, old_term_of, policy_of
 from tests.fuzz.differential import draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 
@@ -85,6 +85,20 @@ def test_lower__an_add_begins_at_zero() -> None:
     plan = plan_of(["top"], ["add", ["lit", 1], ["lit", 2]])
     assert [step[0] for step in instructions(plan)[2:]] == [op.LITERAL, op.LITERAL, op.ADD, op.LITERAL, op.ADD]
     assert plan.constants.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_lower__older_policies_normalize_by_plain_division_and_have_scorers_of_their_own() -> None:
+    scorer = ["add", ["normalize", ["cost"]], ["partner"]]
+    plan = lowered(tr.admit(old_term_of(["top"], scorer), CATALOG.fields))
+    view = View(CatalogIndex(CATALOG), Health(), V1)
+    assert instructions(plan)[2:] == [
+        (op.LITERAL, 0, 0),
+        (op.FIELD, len(view.position) + op.COST, 0),
+        (op.NORMALIZE_V1, 0, 0),
+        (op.ADD, 0, 0),
+        (op.FIELD, view.position["*partner"], 0),
+        (op.ADD, 0, 0),
+    ]
 
 
 @pytest.mark.parametrize(

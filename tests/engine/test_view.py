@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+import tenantrank as tr
 from tenantrank.catalog.health import Health
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.request import Request
@@ -115,3 +116,21 @@ def test_request_columns__divide_by_nothing_and_overflow_in_silence() -> None:
     assert cost[0] == 0.0
     assert math.isnan(cost[1])  # -inf + inf
     assert cost[2] == 1.0
+
+
+def test_request_columns__have_their_documented_defaults() -> None:
+    offers = [offer("a", "p"), offer("b", "q"), offer("c", "r")]
+    state = {
+        "ema": {"p|m": {"ema_latency_ms": 1250.0, "price_in": 2.0, "price_out": 4.0}, "q|m": {"price_out": 8.0}},
+        "credits": {"p": 1, "q": 0.99},
+    }
+    columns = View(CatalogIndex(catalog_of(*offers)), Health.of(state), V1).request_columns(Request())
+    assert columns[op.SPEED, :3].tolist() == [0.75, 0.5, 0.5]
+    # (2·1000 + 4·500) / 1e6 and 8·500 / 1e6 of 0.01; without a price there is no cost.
+    assert columns[op.COST, :3].tolist() == [0.6, 0.6, 1.0]
+    assert columns[op.FREE_CREDIT, :3].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_values__hold_no_negative_zero_even_by_default() -> None:
+    catalog = tr.Catalog.from_records([offer("a")], {"bench": {"sort": "Num", "default": -0.0}})
+    assert not np.signbit(View(CatalogIndex(catalog), Health(), V2).values("bench")).any()

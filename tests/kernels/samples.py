@@ -20,7 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SIZES = (0, 1, 2, 63, 64, 65, 127, 128, 129)
-SEEDS = range(2) if JIT_DISABLED else range(12)
+SEEDS = range(4) if JIT_DISABLED else range(12)
 NUMBERS = (0.0, 0.1, 0.25, 0.5, 1.0, 1.0, 2.0, 3.5, -1.0, 1e308, -1e308, 5e-324, 1.7976931348623157e308)
 SCORES = (*NUMBERS, -0.0, math.inf, -math.inf, math.nan)
 FIELDS = 4

@@ -14,7 +14,7 @@ from tenantrank.policy.normal_form import Node, conjunction, normalize
 from tenantrank.policy.signature import V1, V2, VERSIONS, Version
 from tests.policy.samples import ALWAYS, OPS, generated, sample, subterms
 from tests.reference import language
-from tests.reference.signature import SIGNATURES, Term
+from tests.reference.signature import SIGNATURES, TERM_SORTS, Term
 
 A, B, C = ["is", "disabled"], ["is", "has_tee"], ["is", "no_log"]
 """Three predicates; by their encodings A < B < C."""
@@ -157,7 +157,7 @@ def respelled(rng: Random, term: Term, version: Version, depth: int = 1) -> Term
     kinds = (kinds[0][:-1],) * (len(term) - 1) if variadic else kinds
     result: Term = [term[0]]
     for kind, argument in zip(kinds, term[1:], strict=True):
-        inner = kind in language.TERM_SORTS
+        inner = kind in TERM_SORTS
         result.append(respelled(rng, argument, version, depth + 1) if inner else rewritten(argument))
     op = result[0]
     if op in ("and", "or", "add", "ev_add"):
@@ -180,11 +180,7 @@ def rewritten(value: Any) -> Any:
     if isinstance(value, list):
         return [rewritten(entry) for entry in value]
     if isinstance(value, dict):
-        return (
-            {key: rewritten(entry) for key, entry in reversed(value.items())}
-            if len(value) < 2
-            else dict(sorted(((key, rewritten(entry)) for key, entry in value.items()), reverse=False))
-        )
+        return {key: rewritten(entry) for key, entry in reversed(value.items())}
     if isinstance(value, bool | str):
         return value
     if isinstance(value, int):

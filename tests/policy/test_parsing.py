@@ -86,9 +86,8 @@ DUPLICATES = [
 @pytest.mark.parametrize("depth", [0, 1, 2, 63])
 def test_parse__refuses_duplicate_keys_at_every_depth(text: str, depth: int) -> None:
     for opening, closing in (("[", "]"), ('{"k":', "}"), ('[1,{"z":', "}]")):
-        nested = min(depth, (MAX_NESTING - 2) // opening.count("[") // max(1, opening.count("{")))
-        nested = min(nested, 31) if len(opening) > 5 else nested
-        for reason in both(opening * nested + text + closing * nested):
+        times = depth // len(closing)
+        for reason in both(opening * times + text + closing * times):
             assert reason.startswith("duplicate key ")
 
 
@@ -127,8 +126,10 @@ def test_parse__refuses_numbers_beyond_doubles(literal: str) -> None:
         assert reason.endswith("is beyond the range of doubles")
 
 
-@pytest.mark.parametrize("literal", ["1.7976931348623157e308", "-1.7976931348623157E+308", "5e-324", "1e-999", "-0.0",
-                                     "0." + "3" * 100_000, "1" + "0" * 300 + ".5", "9007199254740993.0", "1e0"])  # fmt: skip
+@pytest.mark.parametrize("literal", [
+    "1.7976931348623157e308", "-1.7976931348623157E+308", "5e-324", "1e-999", "-0.0", "1e0", "9007199254740993.0",
+    "0." + "3" * 100_000, "1" + "0" * 300 + ".5",
+])  # fmt: skip
 def test_parse__reads_fractions_as_the_nearest_double(literal: str) -> None:
     value = parse(literal)
     assert type(value) is float
@@ -156,9 +157,9 @@ def test_parse__refuses_endless_integers_without_converting_them() -> None:
 
 @pytest.mark.parametrize("text", [
     "", " ", "\n", "[", "]", "{", "}", '"', "'a'", "[1,]", "[,1]", "[1 2]", '{"a"}', '{"a":}', '{"a":1,}', "{a:1}",
-    "{1:2}", "[1]x", "[1] [2]", "[1]]", "[1]\x00", "\x00[1]", "\x00", "[1}", '{"a":1]', "nul", "True", "None", "undefined",
-    "// c\n[1]", "[1]/**/", "\ufeff[1]", "[1]\ufeff", "\xa0[1]", "\u2028[1]", "\x0b[1]", "\x0c[1]", r'"\x41"', r'"\u12"',
-    r'"\u12G4"', r'"\ud83d\u"', r'"\U00000041"', '"\\', '"\\"', r'"\'"',
+    "{1:2}", "[1]x", "[1] [2]", "[1]]", "[1]\x00", "\x00[1]", "\x00", "[1}", '{"a":1]', "nul", "True", "None",
+    "undefined", "// c\n[1]", "[1]/**/", "\ufeff[1]", "[1]\ufeff", "\xa0[1]", "\u2028[1]", "\x0b[1]", "\x0c[1]",
+    r'"\x41"', r'"\u12"', r'"\u12G4"', r'"\ud83d\u"', r'"\U00000041"', '"\\', '"\\"', r'"\'"',
 ])  # fmt: skip
 def test_parse__refuses_what_is_not_json(text: str) -> None:
     for reason in both(text):
@@ -193,7 +194,7 @@ def test_parse__refuses_what_is_not_utf8(source: str | bytes) -> None:
     assert refused(source).startswith("not valid UTF-8: ")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8-sig", "utf-7"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8-sig", "utf-16"])
 def test_parse__refuses_other_encodings_of_json(encoding: str) -> None:
     refused('["é"]'.encode(encoding))
 

@@ -57,7 +57,7 @@ def test_ops__cannot_be_changed() -> None:
 def test_fields__is_a_mapping_with_the_built_in_fields_first() -> None:
     fields = Fields({"bench": {"sort": "Num", "default": 0.5}, "eu": {"sort": "Bool"}}, ["low", "high"])
     assert list(fields)[-2:] == ["bench", "eu"]
-    assert list(fields)[0] == "price_in"
+    assert next(iter(fields)) == "price_in"
     assert len(fields) == len(Fields()) + 2
     assert fields["bench"] == Field("bench", "Num", 0.5)
     assert (fields["eu"].sort, fields["eu"].default) == ("Bool", False)

@@ -1,46 +1,15 @@
-"""Tables of tenants: files, columns, groups of equal rows."""
+"""Tables of tenants: columns, groups of equal rows."""
 
 import decimal
 
 import hypothesis.strategies as st
 import numpy as np
 import pyarrow as pa
-import pyarrow.feather as pf
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
 from tenantrank.errors import TenantError
-from tenantrank.tenants.columns import group_rows, read_column, read_tenants
-
-
-def test_read_tenants__keeps_csv_cells_as_text(tmp_path):
-    (tmp_path / "t.csv").write_text('tenant_id,code,vip,empty\n001,"a;b",true,\n2,"two\nlines",,\n')
-    table = read_tenants(tmp_path / "t.csv")
-    assert table.to_pylist() == [
-        {"tenant_id": "001", "code": "a;b", "vip": "true", "empty": ""},
-        {"tenant_id": "2", "code": "two\nlines", "vip": "", "empty": ""},
-    ]
-
-
-def test_read_tenants__reads_arrow_and_parquet(tmp_path):
-    table = pa.table({"tenant_id": ["a"], "names": [["x", "y"]]})
-    pq.write_table(table, tmp_path / "t.parquet")
-    for suffix in ("arrow", "ipc", "feather"):
-        pf.write_feather(table, tmp_path / f"t.{suffix}")
-    for suffix in ("parquet", "arrow", "ipc", "feather"):
-        assert read_tenants(tmp_path / f"t.{suffix}").equals(table)
-
-
-def test_read_tenants__refuses_other_files_in_one_line(tmp_path):
-    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")
-    (tmp_path / "empty.csv").write_text("")
-    (tmp_path / "not.parquet").write_text("text")
-    for name in ("ragged.csv", "empty.csv", "not.parquet", "missing.csv", "t.xlsx"):
-        with pytest.raises(TenantError) as caught:
-            read_tenants(tmp_path / name)
-        assert name in str(caught.value)
-        assert "\n" not in str(caught.value)
+from tenantrank.tenants.columns import group_rows, read_column
 
 
 @pytest.mark.parametrize(

@@ -222,22 +222,22 @@ def test_compile__refuses_a_policy_larger_than_the_language_allows():
         rulebook.compile({"plan": "free", "approved": [*fits, "one more"]})
 
 
-def test_compile__refuses_a_policy_deeper_than_the_language_allows():
-    def nested(levels):
-        term = ["is", "x"]
-        for level in range(levels - 1):
-            term = ["or" if level % 2 else "and", term, ["is", f"y{level}"]]
-        return term
-
-    # One level for the policy; `or` under its `and` needs that and too, and an `and` melts into it.
-    for levels, fits in ((62, True), (63, True), (64, False)):
-        rulebook = book({"id": "a", "require": [nested(levels)]})
-        if fits:
-            policy = rulebook.compile({"plan": "free"}).policy
-            assert admit(policy.term, rulebook.fields) == policy
-        else:
-            with pytest.raises(TenantError, match="65 levels"):
-                rulebook.compile({"plan": "free"})
+# An `or` hangs below the filter's own `and`, on level 3; an `and` melts into that one, on level 2.
+@pytest.mark.parametrize(
+    ("top", "levels", "fits"), [("or", 62, True), ("or", 63, False), ("and", 63, True), ("and", 64, False)]
+)
+def test_compile__refuses_a_policy_deeper_than_the_language_allows(top, levels, fits):
+    term, joins = ["is", "x"], {"or": "and", "and": "or"}
+    for level in range(levels - 1):
+        term = [top if (levels - level) % 2 == 0 else joins[top], term, ["is", f"y{level}"]]
+    assert term[0] == top
+    rulebook = book({"id": "a", "require": [term]})
+    if fits:
+        policy = rulebook.compile({"plan": "free"}).policy
+        assert admit(policy.term, rulebook.fields) == policy
+    else:
+        with pytest.raises(TenantError, match="65 levels"):
+            rulebook.compile({"plan": "free"})
 
 
 def test_compile__warns_of_a_blend_that_one_unpriced_offer_would_level():

@@ -71,6 +71,8 @@ def conforms(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
         return conforms(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root)
     if "const" in schema and value != schema["const"]:
         return False
+    if isinstance(schema.get("type"), list):
+        return any(conforms(value, {"type": kind}, root) for kind in schema["type"])
     if "enum" in schema and value not in schema["enum"]:
         return False
     if "anyOf" in schema and not any(conforms(value, option, root) for option in schema["anyOf"]):

@@ -171,7 +171,7 @@ _REWRITES: dict[str, Callable[[tuple[Node, ...], tuple[Any, ...]], Node | None]]
 
 def _plain(value: Any) -> Any:
     """Copy a parameter so that a node never shares state with its caller; numbers become doubles without a sign on
-    zero, wherever they stand, so that equal encodings are equal values.
+    zero and records have their keys in order, wherever they stand, so that equal encodings are equal JSON.
     """
     kind = type(value)
     if kind is float or kind is int:
@@ -179,5 +179,5 @@ def _plain(value: Any) -> Any:
     if kind is list:
         return [_plain(entry) for entry in value]
     if kind is dict:
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: _plain(value[key]) for key in sorted(value)}
     return value

@@ -5,10 +5,10 @@ A `Rulebook` says which tenant fields there are and what each rule adds for the 
 `Rulebook.compile_many` does so for a table, compiling each distinct state once, into a `Fleet`.
 """
 
-from tenantrank.tenants.columns import read_tenants
 from tenantrank.tenants.compiling import CompiledPolicy
 from tenantrank.tenants.fleet import Fleet, RowError
 from tenantrank.tenants.origin import Conflict, Origin
 from tenantrank.tenants.rulebook import Rulebook
+from tenantrank.tenants.tables import read_tenants
 
 __all__ = ["CompiledPolicy", "Conflict", "Fleet", "Origin", "RowError", "Rulebook", "read_tenants"]

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.csv as pv
-import pyarrow.feather as pf
-import pyarrow.parquet as pq
 
 from tenantrank.errors import TenantError
 
@@ -34,38 +30,6 @@ class Column:
     codes: Codes
     values: Sequence[Any]
     bad: npt.NDArray[np.bool_]
-
-
-def read_tenants(path: str | Path) -> pa.Table:
-    """Read a table of tenants: ``.csv``, ``.parquet``, or Arrow IPC (``.arrow``, ``.ipc``, ``.feather``).
-
-    Every CSV cell is kept as text, so that a cell which does not fit its field is an error of its row alone.
-
-    Raises
-    ------
-    TenantError
-        for a file that cannot be read as what its suffix says
-    """
-    file = Path(path)
-    suffix = file.suffix.lower()
-    try:
-        if suffix == ".csv":
-            return _read_csv(file)
-        if suffix == ".parquet":
-            return pq.read_table(file)
-        if suffix in (".arrow", ".ipc", ".feather"):
-            return pf.read_table(file)
-    except (OSError, pa.ArrowException) as error:
-        raise TenantError(f"{file}: cannot be read: {str(error).splitlines()[0]}") from None
-    raise TenantError(f"{file}: expected a .csv, .parquet, .arrow, .ipc or .feather file")
-
-
-def _read_csv(file: Path) -> pa.Table:
-    with pv.open_csv(file) as reader:
-        names = reader.schema.names
-    options = pv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    parse = pv.ParseOptions(newlines_in_values=True)
-    return pv.read_csv(file, parse_options=parse, convert_options=options)
 
 
 def read_column(column: pa.ChunkedArray | None, rows: int, check: Callable[[Any], Any]) -> Column:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -24,7 +25,17 @@ BRANCH_MARK = "~"
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=100)]
-Number = Annotated[int | float, WithJsonSchema({"type": "number"})]
+Number = float
+
+
+def _scalar(value: Any) -> Any:
+    # One check in place of a union, so that one wrong value is one fault.
+    if isinstance(value, str | bool) or (isinstance(value, int | float) and abs(value) <= 2**53):
+        return value
+    raise ValueError("expected a string, a boolean or a number")
+
+
+Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "boolean", "number"]})]
 Term = Annotated[
     list[Any],
     Field(min_length=1),
@@ -70,10 +81,10 @@ class FieldSpec(Model):
 class ValueTest(Model):
     """What one tenant field must satisfy; all operators given must hold."""
 
-    eq: str | bool | int | float | None = None
-    ne: str | bool | int | float | None = None
-    in_: Annotated[list[str | bool | int | float], Field(min_length=1)] | None = Field(None, alias="in")
-    not_in: Annotated[list[str | bool | int | float], Field(min_length=1)] | None = None
+    eq: Scalar = None
+    ne: Scalar = None
+    in_: Annotated[list[Scalar], Field(min_length=1)] | None = Field(None, alias="in")
+    not_in: Annotated[list[Scalar], Field(min_length=1)] | None = None
     lt: Number | None = None
     le: Number | None = None
     gt: Number | None = None
@@ -90,8 +101,8 @@ def _kind_of_test(value: Any) -> str:
 
 
 Condition = Annotated[
-    Annotated[str | bool | int | float, Tag("~value")]
-    | Annotated[list[str | bool | int | float], Field(min_length=1), Tag("~list")]
+    Annotated[Scalar, Tag("~value")]
+    | Annotated[list[Scalar], Field(min_length=1), Tag("~list")]
     | Annotated[ValueTest, Tag("~test")],
     Discriminator(_kind_of_test),
 ]
@@ -173,7 +184,9 @@ class Rule(Model):
     when: dict[str, Condition] = Field(
         {}, description="a test per tenant field; none: the rule applies to every tenant"
     )
-    priority: int = Field(0, description="decides between rankings of equally specific rules; higher wins")
+    priority: int = Field(
+        0, ge=-(10**6), le=10**6, description="decides between rankings of equally specific rules; higher wins"
+    )
     require: list[Term] = Field([], description="hard clauses: Pred terms that every offer must satisfy")
     floor: dict[str, Bound] = Field({}, description="offer field: at least this")
     ceiling: dict[str, Bound] = Field({}, description="offer field: at most this")

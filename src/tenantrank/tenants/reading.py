@@ -1,8 +1,8 @@
 """Rulebook files to plain JSON values, strictly: nothing that a reader of the file could take for something else.
 
 Of YAML's scalars only those that its versions agree on are more than strings: `no`, `012` and `2026-01-01` are strings,
-and only `true` and `false` are booleans. A key given twice is refused, since the last one would silently replace the rule that the first one states;
-aliases are refused, since a few lines of them can stand for any amount of data.
+and only `true` and `false` are booleans. A key given twice is refused, since the last one would silently replace the
+rule that the first one states; aliases are refused, since a few lines of them can stand for any amount of data.
 """
 
 from __future__ import annotations

@@ -164,13 +164,15 @@ def _refusal(source: str, faults: list[str]) -> RulebookError:
 def _fault(detail: Any, value: Mapping[str, Any]) -> str:
     """Say one fault of shape in one line, with the rule's id and the path."""
     steps = [step for step in detail["loc"] if not str(step).startswith(BRANCH_MARK)]
-    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
     rule = ""
     if len(steps) > 1 and steps[0] == "rules" and isinstance(steps[1], int):
         given = value["rules"][steps[1]]
         name = given.get("id") if isinstance(given, Mapping) else None
-        rule = f"rule {name!r}, " if isinstance(name, str) else ""
+        if isinstance(name, str):
+            rule, steps = f"rule {name!r}, ", steps[2:]
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         message = "unknown key"
-    return f"{rule}{where}: {message[:1].lower()}{message[1:]}" if where else message
+    place = f"{rule}{where}".rstrip(", ")
+    return f"{place}: {message[:1].lower()}{message[1:]}" if place else message

@@ -139,8 +139,8 @@ def _number(name: str, spec: FieldSpec, value: Any) -> float | int:
 
 
 def _range(spec: FieldSpec) -> str:
-    bounds = [f"at least {spec.minimum}"] if spec.minimum is not None else []
-    bounds += [f"at most {spec.maximum}"] if spec.maximum is not None else []
+    bounds = [f"at least {spec.minimum:g}"] if spec.minimum is not None else []
+    bounds += [f"at most {spec.maximum:g}"] if spec.maximum is not None else []
     return " and ".join(bounds)
 
 

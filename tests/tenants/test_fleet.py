@@ -1,0 +1,191 @@
+"""A table of tenants to the distinct policies among them."""
+
+import hypothesis.strategies as st
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+
+from tenantrank.errors import TenantError
+from tests.tenants.books import book
+
+RULEBOOK = book(
+    {"id": "eu", "when": {"region": {"eq": "eu", "or_absent": False}}, "require": [["is", "eu"]]},
+    {"id": "own", "when": {"floor": {"absent": False}}, "floor": {"x": {"tenant": "floor"}}},
+    {"id": "big", "when": {"plan": "team"}, "require": [["provider_in", {"tenant": "approved"}]]},
+    {"id": "vip", "when": {"vip": True, "plan": "enterprise"}, "floor": {"x": 0.5}},
+    ignore=["name"],
+)
+_CELLS = {
+    "plan": st.sampled_from(["free", "team", "enterprise", "gold", None]),
+    "region": st.sampled_from(["eu", "us", None]),
+    "vip": st.sampled_from([True, False, None]),
+    "floor": st.sampled_from([0.25, 0.5, 1.5, None]),
+    "approved": st.sampled_from([["a"], ["a", "b"], [], None]),
+    "seats": st.sampled_from([1, 2, None]),
+}
+
+
+def outcome(tenant):
+    try:
+        return RULEBOOK.compile(tenant)
+    except TenantError as error:
+        return str(error), error.field, error.rule
+
+
+def as_text(value):
+    if isinstance(value, list):
+        return ";".join(value) or ";"
+    return {"True": "TRUE", "None": ""}.get(str(value), str(value))
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(st.lists(st.fixed_dictionaries(_CELLS), max_size=8), st.booleans())
+def test_compile_many__equals_compile_row_by_row(rows, text):
+    schema = pa.schema(
+        [
+            ("plan", pa.string()),
+            ("region", pa.string()),
+            ("vip", pa.bool_()),
+            ("floor", pa.float64()),
+            ("approved", pa.list_(pa.string())),
+            ("seats", pa.int64()),
+        ]
+    )
+    table = pa.Table.from_pylist(rows, schema=schema)
+    if text:
+        cells = {name: pa.array([as_text(row[name]) for row in rows], pa.string()) for name in schema.names}
+        table = pa.table(cells)
+    ids = [f"t{place}" for place in range(len(rows))]
+    fleet = RULEBOOK.compile_many(table.append_column("tenant_id", pa.array(ids, pa.string())))
+    assert fleet.tenants == tuple(ids)
+    failed = {error.row: (error.message, error.field, error.rule) for error in fleet.errors}
+    assert list(failed) == sorted(failed)
+    for place, row in enumerate(rows):
+        expected = outcome(row)
+        if isinstance(expected, tuple):
+            assert fleet.index[place] == -1
+            assert fleet.compiled(place) is None
+            # Numbers read from text show as written, so the message is compared for typed columns alone.
+            assert failed[place][1:] == expected[1:]
+            assert text or failed[place][0] == expected[0]
+        else:
+            assert fleet.compiled(place) == expected
+            assert place not in failed
+
+
+def test_compile_many__numbers_policies_by_first_tenant_and_shares_them():
+    table = pa.table(
+        {
+            "tenant_id": ["a", "b", "c", "d"],
+            "plan": ["free", "free", "free", "free"],
+            "floor": [0.5, None, 0.5, None],
+            "seats": [1, 2, 3, 4],
+        }
+    )
+    fleet = RULEBOOK.compile_many(table)
+    assert fleet.index.tolist() == [0, 1, 0, 1]
+    assert fleet.index.dtype == "int32"
+    assert not fleet.index.flags.writeable
+    assert len(fleet.policies) == 2
+    assert len(fleet) == 4
+
+
+def test_by_identity__joins_policies_that_differ_in_origins_alone():
+    table = pa.table(
+        {
+            "tenant_id": ["a", "b", "c", "d"],
+            "plan": ["enterprise", "gold", "enterprise", "free"],
+            "vip": [True, True, False, True],
+            "floor": [0.25, 0.5, 0.5, 0.5],
+        }
+    )
+    fleet = RULEBOOK.compile_many(table)
+    assert fleet.index.tolist() == [0, -1, 1, 1]
+    policies, index = fleet.by_identity()
+    # The VIP's 0.5 and the agreed 0.5 are one policy for two reasons.
+    assert index.tolist() == [0, -1, 0, 0]
+    assert [policy.encoding for policy in policies] == [fleet.policies[1].policy.encoding]
+
+
+def test_compile_many__reports_bad_rows_and_does_the_others():
+    table = pa.table(
+        {
+            "tenant_id": pa.array(["a", "b", None, "a", "", "c", "d"]),
+            "plan": ["free", "gold", "free", "free", "free", "team", "enterprise"],
+        }
+    )
+    fleet = RULEBOOK.compile_many(table)
+    assert fleet.index.tolist() == [0, -1, -1, -1, -1, -1, -1]
+    assert [str(error) for error in fleet.errors] == [
+        "row 1, tenant 'b': field 'plan': expected one of free, team, enterprise, got 'gold'",
+        "row 2, tenant '': the row has no tenant id in 'tenant_id'",
+        "row 3, tenant 'a': tenant 'a' is in row 0 already",
+        "row 4, tenant '': the row has no tenant id in 'tenant_id'",
+        "row 5, tenant 'c': rule 'big' needs field 'approved' (require[0]), which the tenant lacks",
+        "row 6, tenant 'd': rule 'vip' turns on 'vip', which the tenant lacks, and does not say what absence means",
+    ]
+
+
+def test_compile_many__takes_whole_numbers_for_ids():
+    fleet = RULEBOOK.compile_many(pa.table({"tenant_id": [7, 7, 8], "plan": ["free"] * 3}))
+    assert fleet.tenants == ("7", "7", "8")
+    assert fleet.index.tolist() == [0, -1, 0]
+
+
+def test_compile_many__lists_columns_that_decide_nothing():
+    table = pa.table({"tenant_id": ["a"], "plan": ["free"], "name": ["A"], "colour": ["red"]})
+    assert RULEBOOK.compile_many(table).ignored == ("colour",)
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"plan": ["free"]}, "no column(s) 'tenant_id'"),
+        ({"tenant_id": ["a"]}, "no column for field 'plan', which is not optional"),
+        ({"tenant_id": ["a"], "plan": ["free"], "Floor": [1.0]}, "a column 'Floor' and none for field 'floor'"),
+        ({"tenant_id": ["a"], "plan": ["free"], "aproved": ["a"]}, "a column 'aproved' and none for field 'approved'"),
+    ],
+)
+def test_compile_many__refuses_a_table_whose_columns_cannot_be_right(columns, reason):
+    with pytest.raises(TenantError) as caught:
+        RULEBOOK.compile_many(pa.table(columns))
+    assert reason in str(caught.value)
+
+
+def test_compile_many__refuses_a_column_given_twice():
+    for name in ("plan", "tenant_id"):
+        table = pa.table([["a"], ["free"], ["free"]], names=["tenant_id", "plan", name])
+        with pytest.raises(TenantError, match=f"2 column.* '{name}'"):
+            RULEBOOK.compile_many(table)
+
+
+def test_compile_many__takes_a_table_without_rows():
+    fleet = RULEBOOK.compile_many(pa.table({"tenant_id": pa.array([], pa.string()), "plan": pa.array([], pa.string())}))
+    assert (len(fleet), fleet.policies, fleet.errors, fleet.index.tolist()) == (0, (), (), [])
+    assert fleet.by_identity()[1].tolist() == []
+
+
+def test_compile_many__compiles_each_distinct_state_once(monkeypatch):
+    compiled = []
+    original = type(RULEBOOK._compiler).compile
+
+    def counting(self, state):
+        compiled.append(dict(state))
+        return original(self, state)
+
+    monkeypatch.setattr("tenantrank.tenants.fleet.Compiler.compile", counting)
+    # Seats are declared, but no rule reads them.
+    table = pa.table({"tenant_id": range(3000), "plan": ["free", "enterprise", "gold"] * 1000, "vip": [True] * 3000})
+    fleet = RULEBOOK.compile_many(table.append_column("seats", pa.array(range(3000))))
+    assert len(compiled) == 2
+    assert len(fleet.errors) == 1000
+
+
+def test_compile_many__tells_progress_up_to_all_rows():
+    told = []
+    rows = 2500
+    table = pa.table(
+        {"tenant_id": range(rows), "plan": ["free"] * rows, "floor": [place / rows for place in range(rows)]}
+    )
+    RULEBOOK.compile_many(table, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(1000, rows), (2000, rows), (rows, rows)]

@@ -33,7 +33,8 @@ def test_import__reaches_no_network_and_starts_no_thread() -> None:
 
 
 def test_import__leaves_heavy_optional_packages_alone() -> None:
-    script = "import sys, tenantrank; print([name for name in ('typer', 'rich', 'litellm', 'pandas') if name in
-    sys.modules])" done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    names = ["typer", "rich", "litellm", "pandas"]
+    script = f"import sys, tenantrank; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

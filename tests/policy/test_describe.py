@@ -229,7 +229,7 @@ def test_describe_clause__different_conditions_read_differently(version: Version
 
 NAMES = [
     "", " ", "a b", "a\nb", "a\r\nb", "a\tb", "\x00", "\x1b[31m", "\u2028", "\u202e", "\x85", "\ufeff", "\U000e0001",
-    '"', "\\", "'", "openai or no_log holds", "x is one of y", "a, b", "(a)", "日本", "a" * 5000,
+    '"', '"', "\\", "'", "openai or no_log holds", "x is one of y", "a, b", "(a)", "日本", "a" * 5000,
 ]  # fmt: skip
 
 

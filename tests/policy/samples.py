@@ -1,4 +1,4 @@
-"""Terms and hostile values that the policy tests share."""
+"""Terms that the policy tests share, and what they ask of every refusal."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from random import Random
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from tenantrank.errors import PolicyError
 from tenantrank.policy.policy import admit_term
 from tenantrank.policy.signature import V1, V2, VERSIONS, Fields, Version
+from tests.policy.values import SECRET
 from tests.reference import generate
 from tests.reference.signature import SIGNATURES, TERM_SORTS, Term
 
@@ -111,43 +112,3 @@ def refusal(source: Any, version: Version | None = None, sort: str | None = None
     assert re.fullmatch(r"\$(\.[\w-]+|\[\d+\]|\[['\"].{0,60})*", error.path), error.path
     assert SECRET not in str(error)
     return error
-
-
-SECRET = "foreign code ran"
-
-
-def _explode(*_: Any, **__: Any) -> NoReturn:
-    raise ZeroDivisionError(SECRET)
-
-
-_HOOKS = """
-    __repr__ __str__ __format__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __bool__ __len__ __iter__ __next__
-    __getitem__ __contains__ __reversed__ __int__ __index__ __float__ __abs__ __bytes__ __buffer__ __sizeof__
-    __getattr__ __reduce_ex__ __deepcopy__ __copy__ encode decode items keys values get translate isascii
-"""
-_HOOKED: dict[str, Any] = dict.fromkeys(_HOOKS.split(), _explode)
-
-
-class _Meta(type):
-    __eq__ = __instancecheck__ = __subclasscheck__ = __repr__ = __str__ = _explode
-    __name__ = property(_explode)
-    __hash__ = type.__hash__
-
-
-def hostile(base: type, *arguments: Any) -> Any:
-    """An instance of a subclass of a type, every hook of which raises."""
-    members = {**_HOOKED, "__hash__": base.__hash__, "__class__": property(_explode)}
-    return _Meta("Hostile", (base,), members)(*arguments)
-
-
-class Collides:
-    """A key that hashes like a string and raises when compared."""
-
-    def __init__(self, text: str) -> None:
-        self._hash = hash(text)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    __eq__ = _explode
-    __repr__ = _explode

@@ -101,7 +101,7 @@ OTHERS: list[tuple[Version, Term, list[str]]] = [
     (V2, ["set_param", "user", "from_ctx"], ["request: set user to the seed"]),
     (V2, ["inject_seed", "seed"], ["request: set seed to the seed"]),
     (V2, ["clamp_param", "temperature", 0, 1], ["request: keep temperature between 0 and 1"]),
-    (V2, ["jitter", "top_p", 0.1], ["request: shift top_p by up to 0.10000000000000001, decided by the seed"]),
+    (V2, ["jitter", "top_p", 0.1], ["request: shift top_p by up to 0.1, decided by the seed"]),
     (V2, ["filter_text", ["NFKC"]], ["request: filter text by 1 step"]),
     (V2, ["filter_image", []], ["request: filter images by 0 steps"]),
     (V2, ["custom", "redact"], ["request: apply the operator's transform redact"]),

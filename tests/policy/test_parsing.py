@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tenantrank.errors import PolicyError
 from tenantrank.policy.parsing import MAX_BYTES, MAX_INTEGER, MAX_NESTING, parse
-from tests.policy.samples import hostile
+from tests.policy.values import hostile
 
 
 def refused(source: Any) -> str:

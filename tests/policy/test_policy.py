@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from tenantrank.errors import CatalogError, PolicyError
 from tenantrank.policy.policy import Policy, Term, admit, admit_term
 from tenantrank.policy.signature import V1, V2, VERSIONS, Fields, Version
-from tests.policy.samples import ALWAYS, FIELDS, OPS, POLICIES, generated, hostile, refusal, sample, subterms
+from tests.policy.samples import ALWAYS, FIELDS, OPS, POLICIES, generated, refusal, sample, subterms
+from tests.policy.values import hostile
 from tests.reference import generate, language
 from tests.reference.signature import SIGNATURES
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tenantrank.policy.encoding import encode_number, encode_parameter, encode_text
+from tenantrank.policy.encoding import encode_parameter, encode_text
 from tenantrank.policy.failure_plan import UNKNOWN
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Term
@@ -107,7 +107,7 @@ def _names(node: Node, quantity: str) -> str | None:
 
 def _comparison(node: Node, verb: str) -> str:
     field, relation, bound = node.parameters
-    return f"{_name(field)} {verb} {_RELATIONS[relation]} {encode_number(bound)}"
+    return f"{_name(field)} {verb} {_RELATIONS[relation]} {_number(bound)}"
 
 
 def _operand(node: Node) -> str:
@@ -131,18 +131,18 @@ def _scorer(node: Node) -> str:
     if node.op == "field":
         return _name(node.parameters[0])
     if node.op == "lit":
-        return encode_number(node.parameters[0])
+        return _number(node.parameters[0])
     if node.op == "add":
         return " + ".join(_scorer(child) for child in node.children)
     if node.op == "gate":
         return f"({_scorer(node.children[1])} where {describe_clause(node.children[0])}, else 0)"
     inner = _scorer(node.children[0])
     if node.op == "scale":
-        return f"{encode_number(node.parameters[0])} × {_grouped(inner, node.children[0])}"
+        return f"{_number(node.parameters[0])} × {_grouped(inner, node.children[0])}"
     if node.op == "neg":
         return f"1 − {_grouped(inner, node.children[0])}"
     if node.op == "clamp":
-        low, high = map(encode_number, node.parameters)
+        low, high = map(_number, node.parameters)
         return f"({inner}, kept between {low} and {high})"
     return f"({inner}, rescaled to 0–1 between the survivors)"
 
@@ -153,15 +153,13 @@ def _grouped(text: str, node: Node) -> str:
 
 def _selector(node: Node) -> str:
     if node.op == "top_k":
-        return f"the first {encode_number(node.parameters[0])} of: {_selector(node.children[0])}"
+        return f"the first {_number(node.parameters[0])} of: {_selector(node.children[0])}"
     if node.op == "argmax":
         return "highest score first, ties in catalog order"
     if node.op == "ordered":
         return "catalog order"
     if node.op == "sample":
-        return (
-            f"drawn at random by the seed, higher scores favoured, at temperature {encode_number(node.parameters[0])}"
-        )
+        return f"drawn at random by the seed, higher scores favoured, at temperature {_number(node.parameters[0])}"
     pairs = ", ".join(map(_pair, node.parameters[0]))
     return f"only, and in this order: {pairs}" if pairs else "no offer: the list is empty"
 
@@ -188,12 +186,10 @@ def _change(node: Node) -> str:
 
 _CHANGES: dict[str, Callable[..., str]] = {
     "id": lambda: "unchanged",
-    "set_param": lambda name, value: (
-        f"set {_name(name)} to {'the seed' if value == 'from_ctx' else _printable(encode_parameter(value))}"
-    ),
+    "set_param": lambda name, value: f"set {_name(name)} to {'the seed' if value == 'from_ctx' else _scalar(value)}",
     "inject_seed": lambda name: f"set {_name(name)} to the seed",
-    "clamp_param": lambda name, low, high: f"keep {_name(name)} between {encode_number(low)} and {encode_number(high)}",
-    "jitter": lambda name, amplitude: f"shift {_name(name)} by up to {encode_number(amplitude)}, decided by the seed",
+    "clamp_param": lambda name, low, high: f"keep {_name(name)} between {_number(low)} and {_number(high)}",
+    "jitter": lambda name, amplitude: f"shift {_name(name)} by up to {_number(amplitude)}, decided by the seed",
     "filter_text": lambda recipe: f"filter text by {_counted(len(recipe), 'step')}",
     "filter_image": lambda recipe: f"filter images by {_counted(len(recipe), 'step')}",
     "custom": lambda name: f"apply the operator's transform {_name(name)}",
@@ -201,7 +197,7 @@ _CHANGES: dict[str, Callable[..., str]] = {
 
 
 def _counted(count: float, noun: str) -> str:
-    return f"{encode_number(count)} {noun}{'' if count == 1 else 's'}"
+    return f"{_number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def _failure_plan(node: Node) -> list[str]:
@@ -229,9 +225,18 @@ def _action(action: dict[str, Any]) -> str:
 
 def _waiting(backoff: float | list[float]) -> str:
     if isinstance(backoff, list):
-        waits = ", ".join(map(encode_number, backoff))
+        waits = ", ".join(map(_number, backoff))
         return f", waiting {waits} ms in turn" if any(backoff) else ""
-    return f", waiting {encode_number(backoff)} ms" if backoff else ""
+    return f", waiting {_number(backoff)} ms" if backoff else ""
+
+
+def _scalar(value: str | bool | float) -> str:
+    return _number(value) if type(value) is float else _printable(encode_parameter(value))
+
+
+def _number(value: float) -> str:
+    """Write a number in the fewest digits that name it; the canonical text always has seventeen."""
+    return str(int(value)) if value == int(value) and abs(value) <= 2**53 else repr(float(value))
 
 
 def _filter(node: Node) -> list[str]:

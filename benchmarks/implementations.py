@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tests.reference.evaluate import rank as reference_rank
-from tests.reference.generate import FIELDS, random_catalog
-from tests.reference.signature import TIER_ORDER, V2
 
 import tenantrank as tr
 from tenantrank.policy.builder import Pred, Score, blend, cheapest, f, has, highest, is_, policy, provider
+from tests.reference.evaluate import rank as reference_rank
+from tests.reference.generate import FIELDS, random_catalog
+from tests.reference.signature import TIER_ORDER, V2
 
 K = 5
 Ranking = list[str]

@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tenantrank.catalog.build import build_catalog
+from tenantrank.catalog.data_policy import COLUMNS as POLICY_COLUMNS
+from tenantrank.catalog.quality import COLUMNS as QUALITY_COLUMNS
+from tenantrank.catalog.report import BuildResult
+from tenantrank.errors import CatalogError
 from tests.catalog.sources.samples import (
     MODELS_DEV,
     genai_wheel,
@@ -14,12 +20,6 @@ from tests.catalog.sources.samples import (
     models_dev_sqlite,
     profiles_wheel,
 )
-
-from tenantrank.catalog.build import build_catalog
-from tenantrank.catalog.data_policy import COLUMNS as POLICY_COLUMNS
-from tenantrank.catalog.quality import COLUMNS as QUALITY_COLUMNS
-from tenantrank.catalog.report import BuildResult
-from tenantrank.errors import CatalogError
 
 TODAY = date(2026, 11, 23)
 

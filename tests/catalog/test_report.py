@@ -5,11 +5,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.catalog.sources.samples import litellm_wheel, models_dev_json
 
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.build import build_catalog
 from tenantrank.catalog.report import coverage
+from tests.catalog.sources.samples import litellm_wheel, models_dev_json
 
 TODAY = date(2026, 11, 23)
 

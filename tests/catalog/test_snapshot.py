@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.catalog.sources.samples import litellm_wheel
 
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.build import build_catalog
 from tenantrank.catalog.report import BuildResult
 from tenantrank.catalog.snapshot import MAX_DROP, losses, write_snapshot
 from tenantrank.errors import CatalogError
+from tests.catalog.sources.samples import litellm_wheel
 
 TODAY = date(2026, 11, 23)
 

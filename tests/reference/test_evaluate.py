@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+
 from tests.reference.evaluate import Result, random_draws, rank
 from tests.reference.language import RefusedError
 from tests.reference.samples import ALWAYS, FIELDS, offer

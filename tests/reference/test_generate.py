@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from tests.reference import generate
 from tests.reference.evaluate import rank
 from tests.reference.language import admit, kinds_of, normal_form, sort_of

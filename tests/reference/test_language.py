@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+
 from tests.reference.language import RefusedError, admit, encode, fingerprint, identity, sort_of
 from tests.reference.samples import ALWAYS, FIELDS
 from tests.reference.signature import V1, V2, Term

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tests.reference.predicates import holds
 from tests.reference.samples import FIELDS, offer
 from tests.reference.signature import V1, V2, Term

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.reference.samples import ALWAYS, FIELDS, offer
 from tests.reference.signature import Term
 from tests.reference.transform import classify, transform

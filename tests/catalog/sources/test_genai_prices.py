@@ -4,11 +4,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.catalog.sources.samples import GENAI, genai_wheel
 
 from tenantrank.catalog.sources.genai_prices import PriceRules, load
 from tenantrank.catalog.sources.reading import Where
 from tenantrank.errors import CatalogError
+from tests.catalog.sources.samples import GENAI, genai_wheel
 
 TODAY = date(2026, 11, 23)
 

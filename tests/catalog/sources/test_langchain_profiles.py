@@ -4,11 +4,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.catalog.sources.samples import PROFILES, profiles_wheel, wheel
 
 from tenantrank.catalog.sources.langchain_profiles import load
 from tenantrank.catalog.sources.reading import Where
 from tenantrank.errors import CatalogError
+from tests.catalog.sources.samples import PROFILES, profiles_wheel, wheel
 
 TODAY = date(2026, 11, 23)
 

@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.catalog.sources.samples import litellm_wheel
 
 from tenantrank.catalog.sources.litellm_prices import load
 from tenantrank.catalog.sources.offers import SourceOffer, SourceTable
 from tenantrank.catalog.sources.reading import Where
 from tenantrank.errors import CatalogError
+from tests.catalog.sources.samples import litellm_wheel
 
 TODAY = date(2026, 11, 23)
 

@@ -6,12 +6,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.catalog.sources.samples import MODELS_DEV, models_dev_json, models_dev_sqlite, wheel
 
 from tenantrank.catalog.sources.models_dev import load
 from tenantrank.catalog.sources.offers import SourceTable
 from tenantrank.catalog.sources.reading import Where
 from tenantrank.errors import CatalogError
+from tests.catalog.sources.samples import MODELS_DEV, models_dev_json, models_dev_sqlite, wheel
 
 TODAY = date(2026, 11, 23)
 

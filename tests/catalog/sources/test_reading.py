@@ -5,11 +5,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.catalog.sources.samples import wheel
 
 from tenantrank.catalog.sources import reading
 from tenantrank.catalog.sources.reading import Where, read
 from tenantrank.errors import CatalogError
+from tests.catalog.sources.samples import wheel
 
 DATA = ("thing/data.json",)
 

@@ -73,6 +73,8 @@ def test_of__does_not_follow_what_the_caller_changes_later() -> None:
         ({"credits": {"p": "5"}}, "health.credits['p']"),
         ({"credits": {"p": True}}, "health.credits['p']"),
         ({"credits": {"p": math.nan}}, "health.credits['p']"),
+        ({"credits": {"p": -math.inf}}, "health.credits['p']"),
+        ({"credits": {"p": 10**400}}, "health.credits['p']"),
         ({"ema": {"p|m": 5}}, "health.ema['p|m']"),
         ({"ema": {"p|m": {"price_in": "1"}}}, "health.ema['p|m'].price_in"),
         ({"ema": {"p|m": {"ema_tok_s": math.nan}}}, "health.ema['p|m'].ema_tok_s"),

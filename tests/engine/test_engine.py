@@ -357,3 +357,14 @@ def test_transform__is_applied_for_one_offer() -> None:
         engine.transform(policy, body, "nobody", custom=greet)
     with pytest.raises(tr.PolicyError):
         engine.transform(policy, body, "a")
+
+
+def test_rank_many__bounds_what_many_distinct_requests_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = catalog_of(offer("a", "p", tok_s=50.0), offer("b", "q", tok_s=5.0))
+    requests = [{"requirements": {"min_context": at}} for at in range(20)]
+    policies = [tr.admit(make(["meets_req"]), catalog.fields) for make in (term_of, old_term_of) for _ in range(10)]
+    expected = tr.Engine(catalog).rank_many(policies, requests)
+    monkeypatch.setattr("tenantrank.engine.engine._REQUEST_BYTES", 1)
+    calls: list[int] = []
+    assert tr.Engine(catalog).rank_many(policies, requests, on_progress=calls.append).equals(expected)
+    assert calls == [1] * 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -81,6 +82,9 @@ def _record(value: Any, at: str) -> Mapping[str, Any]:
 
 
 def _number(value: Any, at: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise HealthError(f"{at} must be a number, got {value!r}")
-    return float(value) + 0.0
+    if not isinstance(value, bool) and isinstance(value, int | float):
+        with suppress(OverflowError):
+            number = float(value)
+            if number > -math.inf:  # which NaN is not either
+                return number + 0.0
+    raise HealthError(f"{at} must be a number above minus infinity")

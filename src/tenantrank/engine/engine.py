@@ -30,8 +30,10 @@ from tenantrank.policy.policy import Policy, Term, admit_term
 from tenantrank.policy.signature import V1, V2, Version
 from tenantrank.policy.transform import Custom, apply_transform
 from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
+from tenantrank_kernels import opcodes as op
 
 _CHUNK = 4096  # policies ranked by one kernel call, which bounds the memory of a batch
+_REQUEST_BYTES = 64 * 1024 * 1024  # what the distinct requests of one kernel call may take
 _PLANS_KEPT = 20_000
 _REQUESTS_KEPT = 64
 _NO_REQUEST = Request()
@@ -216,7 +218,7 @@ class Engine:
         result = Ranked.empty(total, places)
         for version in (V1, V2):
             chosen = [at for at, policy in enumerate(policies) if policy.version == version]
-            for chunk in _chunks(chosen):
+            for chunk in _chunks(chosen, self._chunk(version, requests is not None)):
                 part = self._run(
                     [self._plan(policies[at]) for at in chunk],
                     [_request_of(requests[at] if requests is not None else None) for at in chunk],
@@ -351,6 +353,14 @@ class Engine:
         prepared = [self._prepared(version, request) for request in place_of]
         return run(self._view(version), plans, prepared, [place_of[request] for request in requests], seeds, places)
 
+    def _chunk(self, version: Version, varied: bool) -> int:
+        """Give how many policies to rank by one kernel call, so that what their requests need stays bounded."""
+        if not varied:
+            return _CHUNK
+        columns = op.REQUEST_COLUMNS if version == V1 else 0
+        each = 8 * (columns * self._shared.index.width + op.LIVE_ROWS * self._shared.index.words)
+        return max(1, min(_CHUNK, _REQUEST_BYTES // each))
+
     def _places(self, k: int | None) -> int:
         if k is None:
             return len(self.catalog)
@@ -363,9 +373,9 @@ class Engine:
         return pa.DictionaryArray.from_arrays(pa.array(rows), ids)
 
 
-def _chunks(positions: list[int]) -> Iterator[list[int]]:
-    for first in range(0, len(positions), _CHUNK):
-        yield positions[first : first + _CHUNK]
+def _chunks(positions: list[int], size: int) -> Iterator[list[int]]:
+    for first in range(0, len(positions), size):
+        yield positions[first : first + size]
 
 
 def _parts(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[Origin, ...]] | None]:

@@ -11,6 +11,12 @@ from tenantrank_kernels.conditions import condition_step
 from tenantrank_kernels.scores import score_step
 from tenantrank_kernels.selection import best_first, sampled
 
+# Times a power of two, the top six bits of this de Bruijn sequence differ for each of the 64: the place of a lone bit.
+_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
+_PLACE = np.zeros(64, dtype=np.int32)
+for _bit in range(64):
+    _PLACE[(0x03F79D71B4CB0A89 << _bit & 0xFFFFFFFFFFFFFFFF) >> 58] = _bit
+
 
 @kernel
 def rank_programs(
@@ -78,13 +84,11 @@ def rank_programs(
                 height = 0
                 for w in range(words):
                     word = bits[0, w]
-                    j = np.int32(w * 64)
                     while word:
-                        if word & np.uint64(1):
-                            survivors[count] = j
-                            count += 1
-                        word >>= np.uint64(1)
-                        j += np.int32(1)
+                        lowest = word & (~word + np.uint64(1))
+                        survivors[count] = w * 64 + _PLACE[(lowest * _SEQUENCE) >> np.uint64(58)]
+                        count += 1
+                        word ^= lowest
             else:
                 if operation == op.GATE:
                     height -= 1

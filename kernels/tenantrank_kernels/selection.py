@@ -39,20 +39,19 @@ def best_first(
     Source: specification, section 5 (argmax). Stable, so ties need no second key.
     """
     if wanted < count and wanted <= _INSERTION_LIMIT:
-        filled = 0
+        worst = np.inf if wanted == 0 else np.nan
         for i in range(count):
             score = scores[i]
-            if filled == wanted:
-                if filled == 0 or not before(score, scores[order[filled - 1]]):
-                    continue
-                filled -= 1
-            place = filled
+            if not before(score, worst) and i >= wanted:
+                continue
+            place = min(i, wanted - 1)
             while place > 0 and before(score, scores[order[place - 1]]):
                 order[place] = order[place - 1]
                 place -= 1
             order[place] = i
-            filled += 1
-        return filled
+            if i >= wanted - 1:
+                worst = scores[order[wanted - 1]]
+        return wanted
     for i in range(count):
         order[i] = i
     width = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from tenantrank.policy.signature import Version
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """One policy lowered onto one catalog. Holds for every health and request.
 
@@ -33,6 +34,11 @@ class Plan:
     temperature: float
     chain_rows: NDArray[np.int32]
     chain_places: NDArray[np.int32]
+
+    @cached_property
+    def alone(self) -> Batch:
+        """The batch of this one plan."""
+        return Batch.of([self])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

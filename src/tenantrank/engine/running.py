@@ -13,7 +13,9 @@ from tenantrank.engine.view import View
 from tenantrank_kernels import rank_programs
 
 Prepared = tuple[NDArray[np.uint64], NDArray[np.float64]]
-"""One request made ready: its live rows and its request columns, as `View` gives them."""
+"""One request made ready: its live rows (1, 4, words) and request columns (1, 3, width), values as `View` gives
+them.
+"""
 
 
 class Ranked(NamedTuple):
@@ -69,13 +71,14 @@ def run(
     places
         the most offers wanted for each
     """
-    batch = Batch.of(plans)
+    batch = plans[0].alone if len(plans) == 1 else Batch.of(plans)
+    live_rows, request_columns = prepared[0] if len(prepared) == 1 else map(np.concatenate, zip(*prepared, strict=True))
     result = Ranked.empty(len(plans), places)
     rank_programs(
         view.columns,
         view.index.rows,
-        np.stack([live for live, _ in prepared]),
-        np.stack([columns for _, columns in prepared]),
+        live_rows,
+        request_columns,
         np.array(requests, dtype=np.int32),
         batch.code,
         batch.code_bounds,

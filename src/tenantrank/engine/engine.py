@@ -344,9 +344,7 @@ class Engine:
 
     def _prepared(self, version: Version, request: Request) -> Prepared:
         view = self._view(version)
-        return self._requests.get(
-            (version, request), lambda: (view.live_rows(request)[None], view.request_columns(request)[None])
-        )
+        return self._requests.get((version, request), lambda: (view.live_rows(request), view.request_columns(request)))
 
     def _run(self, plans: Sequence[Plan], requests: Sequence[Request], seeds: Sequence[int], places: int) -> Ranked:
         """Rank plans of one version, each for its own request."""

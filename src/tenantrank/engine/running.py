@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from tenantrank.engine.view import View
 from tenantrank_kernels import rank_programs
 
 Prepared = tuple[NDArray[np.uint64], NDArray[np.float64]]
-"""One request made ready: its live rows (1, 4, words) and request columns (1, 3, width), values as `View` gives
-them.
-"""
+"""One request made ready: its live rows and its request columns, as `View` gives them."""
 
 
 class Ranked(NamedTuple):
@@ -72,7 +70,7 @@ def run(
         the most offers wanted for each
     """
     batch = plans[0].alone if len(plans) == 1 else Batch.of(plans)
-    live_rows, request_columns = prepared[0] if len(prepared) == 1 else map(np.concatenate, zip(*prepared, strict=True))
+    live_rows, request_columns = (_stacked(parts) for parts in zip(*prepared, strict=True))
     result = Ranked.empty(len(plans), places)
     rank_programs(
         view.columns,
@@ -95,3 +93,8 @@ def run(
         *result,
     )
     return result
+
+
+def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Stack arrays on a new first axis, without copying where there is but one."""
+    return parts[0][None] if len(parts) == 1 else np.stack(parts)

@@ -1,25 +1,22 @@
-"""JSON text or bytes to a JSON value, strictly: what two parsers could read differently is refused.
+"""Policy text or bytes to a JSON value: bounded in size and depth, and read strictly.
 
-The standard parser keeps the last of two equal keys, reads NaN and Infinity, and gives up at a depth that depends on
-the caller's stack. Here the size and the depth are checked by a scan before it runs, and the rest by its hooks.
+A parser gives up at a depth that depends on its caller's stack. Here size and depth are checked by a scan before it
+runs.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from tenantrank.errors import PolicyError
+from tenantrank.policy import strict_json
 from tenantrank.policy.signature import MAX_DEPTH
 
 MAX_BYTES = 256 * 1024
 """Largest policy text admitted, in bytes of UTF-8."""
 MAX_NESTING = MAX_DEPTH + 2
 """Deepest nesting of JSON arrays and objects that an admissible term can have: parameters add two levels."""
-MAX_INTEGER = 2**53 - 1
-"""Largest magnitude of an integer literal; beyond it readers disagree on the value."""
 
 # A quote always matches up to its partner or the end of the text, so that the scan stays linear on unclosed strings.
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+\\?"?|[\[{]|[\]}]', re.DOTALL)
@@ -38,9 +35,9 @@ def parse(source: str | bytes) -> Any:
     text = _decoded(source)
     _check_nesting(text)
     try:
-        return _DECODER.decode(text)
+        return strict_json.decode(text)
     except ValueError as error:
-        raise _refusal(f"not valid JSON: {error}") from None
+        raise _refusal(str(error)) from None
 
 
 def _decoded(source: Any) -> str:
@@ -71,38 +68,3 @@ def _check_nesting(text: str) -> None:
 
 def _refusal(reason: str) -> PolicyError:
     return PolicyError("$", reason)
-
-
-def _integer(literal: str) -> int:
-    if len(literal) <= 17:
-        value = int(literal)
-        if -MAX_INTEGER <= value <= MAX_INTEGER:
-            return value
-    raise _refusal(f"integer {literal[:24]}{'…' if len(literal) > 24 else ''} is outside ±(2^53 − 1)")
-
-
-def _number(literal: str) -> float:
-    value = float(literal)
-    if math.isinf(value):
-        raise _refusal(f"number {literal[:24]}{'…' if len(literal) > 24 else ''} is beyond the range of doubles")
-    return value
-
-
-def _constant(literal: str) -> NoReturn:
-    raise _refusal(f"{literal} is not a JSON number")
-
-
-def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _refusal(f"duplicate key {key[:64]!r}")
-            seen.add(key)
-    return record
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_record, parse_int=_integer, parse_float=_number, parse_constant=_constant, strict=True
-)

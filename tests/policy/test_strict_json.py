@@ -1,0 +1,48 @@
+"""Strict JSON: what is read, and what is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tenantrank.policy.strict_json import MAX_INTEGER, loads
+
+
+@pytest.mark.parametrize("value", [None, True, 0, MAX_INTEGER, -MAX_INTEGER, 1.5, 1e300, "é", [], {"a": {"a": [1]}}])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_loads__reads_what_json_means(value: Any, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+
+    assert loads(text) == loads(text.encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("1 2", "not valid JSON"),
+        ('"a\nb"', "not valid JSON"),
+        ("\ufeff1", "not valid JSON"),
+        (b"\xff", "not valid UTF-8"),
+        ('"\\ud800"', "lone surrogate"),
+        ('{"\\udc00": 1}', "lone surrogate"),
+        ("NaN", "not a JSON number"),
+        ("-Infinity", "not a JSON number"),
+        ("1e999", "beyond the range"),
+        (str(MAX_INTEGER + 1), "outside"),
+        ("9" * 5000, "outside"),
+        ('{"a": 1, "a": 1}', "duplicate key 'a'"),
+        ('{"a": 1, "\\u0061": 2}', "duplicate key 'a'"),
+        ('[{"b": {"a": 1, "a": 2}}]', "duplicate key 'a'"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_loads__refuses_in_one_line(text: str | bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        loads(text)
+
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenantrank.errors import PolicyError
-from tenantrank.policy.parsing import MAX_BYTES, MAX_INTEGER, MAX_NESTING, parse
+from tenantrank.policy.parsing import MAX_BYTES, MAX_NESTING, parse
+from tenantrank.policy.strict_json import MAX_INTEGER
 from tests.policy.values import hostile
 
 

@@ -41,7 +41,8 @@ BREAKER_OPEN = 0
 DISABLED = 1
 MEETS_REQUEST = 2
 SCOPE = 3
-LIVE_ROWS = 4
+ENVELOPE = 4  # where the envelope observes otherwise than the policy; every offer where it does not
+LIVE_ROWS = 5
 
 # Request columns: scorers of the language's first version that depend on the request.
 SPEED = 0

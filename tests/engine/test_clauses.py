@@ -9,11 +9,11 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.catalog.health import Health
-from tenantrank.engine.clauses import checks_of, clause_masks, clauses_of, first_failing, reason_of
+from tenantrank.engine.clauses import checks_of, clause_masks, first_failing, reason_of
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
-from tenantrank.policy.normal_form import Node
+from tenantrank.policy.normal_form import Node, clauses_of
 from tenantrank.policy.signature import V2
 from tests.engine.samples import worlds
 from tests.kernels.reference import rows_of
@@ -75,7 +75,7 @@ def test_clause_masks__are_what_the_reference_decides_for_each_on_its_own() -> N
         # An `and` that is no root gives its first child's reason; only roots without one are compared here.
         plain = [at for at, node in enumerate(nodes) if node.op != "and"]
         checks = checks_of([nodes[at] for at in plain], view, request)
-        first = first_failing(checks, view).tolist()
+        first = first_failing(checks, view.index).tolist()
         named = [*(check.reason for check in checks), None]
         for offer_at, at in enumerate(first):
             wanted = [reasons[clause][offer_at] for clause in plain if reasons[clause][offer_at] is not None]
@@ -84,5 +84,4 @@ def test_clause_masks__are_what_the_reference_decides_for_each_on_its_own() -> N
 
 def test_first_failing__of_no_checks_passes_every_offer() -> None:
     catalog = tr.Catalog.from_records([{"id": "a", "provider_id": "p", "model_family": "m"}])
-    view = View(CatalogIndex(catalog), Health(), V2)
-    assert first_failing([], view).tolist() == [0]
+    assert first_failing([], CatalogIndex(catalog)).tolist() == [0]

@@ -158,9 +158,10 @@ def test_envelope__never_widens_and_is_one_more_clause() -> None:
         without = free.rank(policy, case.request, case.seed)
         assert survivors(decision, catalog) <= survivors(without, catalog)
         narrowed += decision.survivors < without.survivors
-        term = list(case.term)
-        term[-5] = ["and", world.envelope, term[-5]]
-        assert same(free.rank(tr.admit(term, catalog.fields), case.request, case.seed), decision)
+        if policy.version == V2:
+            term = list(case.term)
+            term[-5] = ["and", world.envelope, term[-5]]
+            assert same(free.rank(tr.admit(term, catalog.fields), case.request, case.seed), decision)
         assert decision.envelope_identity == engine.envelope.identity
         assert without.envelope_identity is None
         assert decision.policy == without.policy == policy
@@ -173,6 +174,34 @@ def test_envelope__of_the_second_version_binds_policies_of_the_first() -> None:
     assert old.version == "sigma-pol/v1"
     assert engine.rank(old).offer_ids == ("b", "c", "d")
     assert dict(engine.rank(old).rejected) == {"a": "or"}
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        ["cmp", "success_rate", "ge", 0.9],
+        ["cmp", "price_out", "le", 10],
+        ["cmp", "latency_ms", "le", 500],
+        ["and", ["meets_req"], ["cmp", "tok_s", "ge", 20]],
+    ],
+)
+def test_envelope__observes_alike_whatever_version_a_caller_chooses(envelope: list[Any]) -> None:
+    catalog = catalog_of(
+        offer("a", "p", success_rate=0.1, price_out=50.0, latency_ms=900, tok_s=5.0),
+        offer("b", "q", success_rate=0.95, price_out=5.0, latency_ms=100, tok_s=50.0),
+    )
+    seen = {"price_out": 1.0, "ema_latency_ms": 1, "ema_tok_s": 99, "success_rate_ewma": 1.0}
+    engine = tr.Engine(catalog, {"ema": {"p|m": seen}}, envelope)
+    request = {"requirements": {"min_tok_s": 1}}
+    new = engine.rank(tr.admit(term_of(["top"]), catalog.fields), request)
+    old = engine.rank(tr.admit(old_term_of(["top"]), catalog.fields), request)
+    assert new.offer_ids == old.offer_ids == ("b",)
+    assert dict(new.rejected) == dict(old.rejected)
+    assert [str(origin) for clause in old.explain().clauses for origin in clause.origins if clause.failed] == [
+        "envelope"
+    ]
+    (failure,) = old.explain().of("a")
+    assert failure.observed == new.explain().of("a")[0].observed
 
 
 def test_envelope__is_taken_as_value_text_or_term_and_refused_otherwise() -> None:

@@ -10,14 +10,13 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.engine import Explanation
-from tenantrank.engine.explain import joined
 from tenantrank_kernels import JIT_DISABLED
 from tests.engine.samples import catalog_of, offer, policy_of, worlds
 from tests.fuzz.differential import draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.generate import Vocabulary
 from tests.reference.predicates import holds
-from tests.reference.signature import V2
+from tests.reference.signature import V1, V2
 from tests.reference.terms import random_atom
 
 OFFERS = catalog_of(
@@ -99,13 +98,9 @@ def test_clauses__count_what_fails_them_and_what_fails_nothing_else() -> None:
             policy = tr.admit(case.term, catalog.fields)
             explanation = engine.rank(policy, case.request).explain()
             ctx = {"request": case.request, "state": world.state}
-            terms = [clause_term(engine, policy, at) for at in range(len(explanation.clauses))]
             failing = [
-                [
-                    holds(term, one, ctx, WORLD_FIELDS, world.tier_order, case.version) is not None
-                    for one in world.offers
-                ]
-                for term in terms
+                [holds(term, one, ctx, WORLD_FIELDS, world.tier_order, version) is not None for one in world.offers]
+                for term, version in clause_terms(engine, policy)
             ]
             assert explanation.failing.tolist() == failing
             for at, clause in enumerate(explanation.clauses):
@@ -113,16 +108,21 @@ def test_clauses__count_what_fails_them_and_what_fails_nothing_else() -> None:
                 assert (clause.failed, clause.alone) == (sum(failing[at]), sum(alone))
 
 
-def clause_term(engine: tr.Engine, policy: tr.Policy, at: int) -> list[Any]:
-    """One clause of the filter that decides, as a term: of the caller's and the envelope's together."""
+def clause_terms(engine: tr.Engine, policy: tr.Policy) -> list[tuple[list[Any], str]]:
+    """The clauses that decide, as terms, each with the version by which it observes, in the order tried."""
     whole = policy.term[-5]
-    if engine.envelope is not None:
-        term = policy.term
-        term[-5] = ["and", whole, engine.envelope.term]
-        whole = tr.admit(term, engine.catalog.fields).term[-5]
-    clauses = whole[1:] if whole[0] == "and" else [whole]
-    clause: list[Any] = clauses[at]
-    return clause
+    if engine.envelope is None:
+        return [(clause, policy.version) for clause in conjuncts(whole)]
+    if policy.version == V1:
+        apart = [(clause, V2) for clause in conjuncts(engine.envelope.term)]
+        return apart + [(clause, V1) for clause in conjuncts(whole)]
+    term = policy.term
+    term[-5] = ["and", whole, engine.envelope.term]
+    return [(clause, V2) for clause in conjuncts(tr.admit(term, engine.catalog.fields).term[-5])]
+
+
+def conjuncts(condition: list[Any]) -> list[list[Any]]:
+    return condition[1:] if condition[0] == "and" else [condition]
 
 
 def test_of__begins_with_the_reason_of_the_rejection() -> None:
@@ -200,9 +200,8 @@ def test_origins__tell_the_envelopes_clauses_from_the_callers() -> None:
     }
 
 
-def test_joined__writes_clauses_with_their_origins_on_one_line() -> None:
+def test_clause__is_written_with_its_origins() -> None:
     engine = tr.Engine(OFFERS, envelope=["provider_eq", "z"])
     clauses = engine.rank(policy_of(OFFERS, ["is", "region_eu"])).explain().clauses
-    assert joined(clauses) == " and ".join(str(clause) for clause in clauses)
     assert str(clauses[0]) == clauses[0].words
     assert str(clauses[1]) == f"{clauses[1].words} (envelope)"

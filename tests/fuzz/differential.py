@@ -118,8 +118,8 @@ def draw_world(seed: int, number: int, size: int | None = None) -> World:
     old = rng.choice((0.0, 0.3, 1.0))
     envelope = None
     if rng.random() < 0.3:
-        # An envelope is a term of the second version; with older policies around it is one that both versions read.
-        envelope = random_pred(rng, V1 if old else V2, words[V2], rng.randint(1, 3))
+        # An envelope is a term of the second version, whatever the policies around it.
+        envelope = random_pred(rng, V2, words[V2], rng.randint(1, 3))
     cases = []
     for at in range(CASES_A_WORLD):
         version = V1 if rng.random() < old else V2

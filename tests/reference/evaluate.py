@@ -34,19 +34,30 @@ def rank(
     version: str = V2,
     envelope: Any = None,
 ) -> Result:
-    """Filter, score and select the offers; an envelope is and-ed onto the policy's own filter."""
+    """Filter, score and select the offers.
+
+    An envelope is a Pred of the second version, and-ed onto the policy's own filter. A policy of the first version does
+    not change how the envelope observes: it is then tried first, by the second version's rules.
+    """
     if admit(term, fields, tier_order, version) != "Policy":
         raise RefusedError("$", "expected a policy")
     pred, scorer, selector = normal_form(term, version)[-5:-2]
     if envelope is not None:
-        if admit(envelope, fields, tier_order, version) != "Pred":
+        if admit(envelope, fields, tier_order, V2) != "Pred":
             raise RefusedError("$", "an envelope is a predicate")
-        pred = normal_form(["and", envelope, pred], version)
+        envelope = normal_form(envelope, V2)
+        if version == V2:
+            pred = normal_form(["and", envelope, pred], V2)
     setting = Setting(ctx, fields, tier_order, version)
+    apart = Setting(ctx, fields, tier_order, V2)
     survivors: list[Offer] = []
     rejected: list[tuple[str, str]] = []
     for offer in offers:
-        reason = failure(pred, offer, setting)
+        reason = None
+        if envelope is not None and version == V1:
+            reason = failure(envelope, offer, apart)
+        if reason is None:
+            reason = failure(pred, offer, setting)
         if reason is None:
             survivors.append(offer)
         else:

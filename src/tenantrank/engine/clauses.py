@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tenantrank.engine.index import Bits
+from tenantrank.engine.index import Bits, CatalogIndex
 from tenantrank.engine.lower import Program
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
@@ -37,11 +37,6 @@ class Check:
     passes: Bits
 
 
-def clauses_of(condition: Node) -> tuple[Node, ...]:
-    """Give the clauses of a filter in normal form, in the order they are tried."""
-    return condition.children if condition.op == "and" else (condition,)
-
-
 def reason_of(node: Node) -> str:
     """Give the reason of a Pred other than `and` and `meets_req`."""
     if node.op == "is":
@@ -53,15 +48,18 @@ def reason_of(node: Node) -> str:
     return _FIXED_REASONS.get(node.op, node.op)
 
 
-def checks_of(clauses: Sequence[Node], view: View, request: Request) -> list[Check]:
-    """Evaluate each clause on its own over the whole catalog, in order; `meets_req` as one check for each need."""
+def checks_of(clauses: Sequence[Node], view: View, request: Request, first: int = 0) -> list[Check]:
+    """Evaluate each clause on its own over the whole catalog, in order; `meets_req` as one check for each need.
+
+    Clauses are numbered from ``first``.
+    """
     masks = clause_masks(clauses, view, request)
     checks: list[Check] = []
-    for at, clause in enumerate(clauses):
+    for at, clause in enumerate(clauses, first):
         if clause.op == "meets_req":
             checks += [Check(at, reason, bits) for reason, bits in view.requirements(request)]
         else:
-            checks.append(Check(at, reason_of(clause), masks[at]))
+            checks.append(Check(at, reason_of(clause), masks[at - first]))
     return checks
 
 
@@ -84,9 +82,9 @@ def clause_masks(clauses: Sequence[Node], view: View, request: Request) -> Bits:
     )
 
 
-def first_failing(checks: Sequence[Check], view: View) -> NDArray[np.intp]:
+def first_failing(checks: Sequence[Check], index: CatalogIndex) -> NDArray[np.intp]:
     """Give the position of each offer's first failing check, (size,), and ``len(checks)`` where all pass."""
     if not checks:
-        return np.zeros(view.index.size, dtype=np.intp)
-    fails = ~view.index.unpack(np.stack([check.passes for check in checks]))
+        return np.zeros(index.size, dtype=np.intp)
+    fails = ~index.unpack(np.stack([check.passes for check in checks]))
     return np.where(fails.any(axis=0), fails.argmax(axis=0), len(checks))

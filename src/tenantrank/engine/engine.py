@@ -14,7 +14,9 @@ from tenantrank.catalog import Catalog
 from tenantrank.catalog.health import Health
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.decision import Decision
-from tenantrank.engine.explain import Explanation
+from tenantrank.engine.envelope import ORIGIN as ENVELOPE
+from tenantrank.engine.envelope import Envelope
+from tenantrank.engine.explain import Explanation, Part
 from tenantrank.engine.fleet import rank_fleet
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
@@ -25,8 +27,8 @@ from tenantrank.engine.running import Prepared, Ranked, run
 from tenantrank.engine.view import View
 from tenantrank.errors import RequestError
 from tenantrank.policy import admission
-from tenantrank.policy.normal_form import Node, conjunction
-from tenantrank.policy.policy import Policy, Term, admit_term
+from tenantrank.policy.normal_form import Node
+from tenantrank.policy.policy import Policy, Term
 from tenantrank.policy.signature import V1, V2, Version
 from tenantrank.policy.transform import Custom, apply_transform
 from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
@@ -37,8 +39,6 @@ _REQUEST_BYTES = 64 * 1024 * 1024  # what the distinct requests of one kernel ca
 _PLANS_KEPT = 20_000
 _REQUESTS_KEPT = 64
 _NO_REQUEST = Request()
-ENVELOPE = Origin("envelope", None, None)
-"""The origin of the clauses that the operator's envelope adds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class _Shared:
     """What engines over one catalog and one envelope share, whatever the health."""
 
     index: CatalogIndex
-    envelope: Term | None
+    envelope: Envelope
     plans: Recent[Plan]
 
 
@@ -74,8 +74,7 @@ class Engine:
         health: Mapping[str, Any] | Health | None = None,
         envelope: Any = None,
     ) -> None:
-        term = None if envelope is None else _admitted_envelope(envelope, catalog)
-        self._shared = _Shared(CatalogIndex(catalog), term, Recent(_PLANS_KEPT))
+        self._shared = _Shared(CatalogIndex(catalog), Envelope(envelope, catalog), Recent(_PLANS_KEPT))
         self._begin(Health.of(health))
 
     def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
@@ -98,7 +97,7 @@ class Engine:
     @property
     def envelope(self) -> Term | None:
         """The operator's envelope as admitted."""
-        return self._shared.envelope
+        return self._shared.envelope.term
 
     @property
     def health(self) -> Health:
@@ -316,16 +315,13 @@ class Engine:
     def _explain(
         self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None
     ) -> Explanation:
-        named = dict(origins or {})
-        if self.envelope is not None:
-            root = self.envelope.root
-            for clause in root.children if root.op == "and" else (root,):
-                named[clause.encoding] = (*named.get(clause.encoding, ()), ENVELOPE)
-        return Explanation(self._effective(policy), self._view(policy.version), request, named)
-
-    def _effective(self, policy: Policy) -> Node:
-        """Give the filter that decides: the policy's and the envelope's, in normal form."""
-        return policy.filter if self.envelope is None else conjunction([self.envelope.root, policy.filter])
+        envelope = self._shared.envelope
+        own = dict.fromkeys((clause.encoding for clause in envelope.clauses), (ENVELOPE,))
+        apart, joined = envelope.tried(policy)
+        named = {**own, **(origins or {})}
+        named |= {key: (*named[key], ENVELOPE) for key in own if ENVELOPE not in named[key]}
+        parts = [Part(joined, self._view(policy.version), (origins or {}) if apart else named)]
+        return Explanation([Part(apart, self._view(V2), own), *parts] if apart else parts, request)
 
     def _plan(self, policy: Policy) -> Plan:
         return self._shared.plans.get(policy.identity, lambda: self._lowered(policy))
@@ -334,7 +330,7 @@ class Engine:
         if policy.fields is not self.catalog.fields:
             admission.check(policy.term, self.catalog.fields, policy.version, "Policy")
         view = self._view(policy.version)
-        return lower(self._effective(policy), policy.scorer, policy.selector, self._shared.index, view)
+        return lower(self._shared.envelope.effective(policy), policy.scorer, policy.selector, self._shared.index, view)
 
     def _view(self, version: Version) -> View:
         view = self._views.get(version)
@@ -343,8 +339,15 @@ class Engine:
         return view
 
     def _prepared(self, version: Version, request: Request) -> Prepared:
+        return self._requests.get((version, request), lambda: self._prepare(version, request))
+
+    def _prepare(self, version: Version, request: Request) -> Prepared:
         view = self._view(version)
-        return self._requests.get((version, request), lambda: (view.live_rows(request), view.request_columns(request)))
+        rows = view.live_rows(request)
+        if version == V1 and self._shared.envelope.clauses:
+            masks = clause_masks(self._shared.envelope.clauses, self._view(V2), request)
+            rows[op.ENVELOPE] = np.bitwise_and.reduce(masks, axis=0)
+        return rows, view.request_columns(request)
 
     def _run(self, plans: Sequence[Plan], requests: Sequence[Request], seeds: Sequence[int], places: int) -> Ranked:
         """Rank plans of one version, each for its own request."""
@@ -388,8 +391,3 @@ def _parts(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[
 
 def _request_of(request: Mapping[str, Any] | Request | None) -> Request:
     return _NO_REQUEST if request is None else Request.of(request)
-
-
-def _admitted_envelope(envelope: Any, catalog: Catalog) -> Term:
-    source = envelope.term if isinstance(envelope, Term) else envelope
-    return admit_term(source, catalog.fields, V2, "Pred")

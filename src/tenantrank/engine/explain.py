@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenantrank.engine.clauses import checks_of, clauses_of, first_failing
+from tenantrank.engine.clauses import Check, checks_of, first_failing
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
 from tenantrank.policy.describe import describe_clause
@@ -60,16 +60,27 @@ class Failure:
     observed: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Clauses of an effective filter that observe through one view, with their origins by encoding."""
+
+    clauses: tuple[Node, ...]
+    view: View
+    origins: Mapping[str, tuple[Origin, ...]]
+
+
 class Explanation:
     """Every failing clause of every offer of one decision."""
 
-    def __init__(
-        self, condition: Node, view: View, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None = None
-    ) -> None:
-        self._nodes = clauses_of(condition)
-        self._view = view
-        self._origins = origins or {}
-        self._checks = checks_of(self._nodes, view, request)
+    def __init__(self, parts: Sequence[Part], request: Request) -> None:
+        self._index = parts[0].view.index
+        self._nodes: list[Node] = []
+        self._parts: list[Part] = []
+        self._checks: list[Check] = []
+        for part in parts:
+            self._checks += checks_of(part.clauses, part.view, request, len(self._nodes))
+            self._nodes += part.clauses
+            self._parts += [part] * len(part.clauses)
 
     @cached_property
     def clauses(self) -> tuple[Clause, ...]:
@@ -80,7 +91,7 @@ class Explanation:
             Clause(
                 node.encoding,
                 describe_clause(node),
-                self._origins.get(node.encoding, ()),
+                self._parts[at].origins.get(node.encoding, ()),
                 int(failing[at].sum()),
                 int((failing[at] & single).sum()),
             )
@@ -90,15 +101,15 @@ class Explanation:
     @cached_property
     def failing(self) -> NDArray[np.bool_]:
         """Whether each clause, (clauses, offers), is failed by each offer, in catalog order."""
-        failing = np.zeros((len(self._nodes), self._view.index.size), dtype=bool)
+        failing = np.zeros((len(self._nodes), self._index.size), dtype=bool)
         for check in self._checks:
-            failing[check.clause] |= ~self._view.index.unpack(check.passes)
+            failing[check.clause] |= ~self._index.unpack(check.passes)
         return failing
 
     def first_reasons(self) -> dict[str, str]:
         """Give the reason of the first failing check of each rejected offer, by offer id in catalog order."""
-        first = first_failing(self._checks, self._view).tolist()
-        ids = self._view.index.catalog.offer_ids
+        first = first_failing(self._checks, self._index).tolist()
+        ids = self._index.catalog.offer_ids
         reasons = [check.reason for check in self._checks]
         return {ids[row]: reasons[at] for row, at in enumerate(first) if at < len(reasons)}
 
@@ -110,14 +121,14 @@ class Explanation:
         KeyError
             for an id that is not in the catalog
         """
-        row = self._view.index.row_of_offer(offer_id)
+        row = self._index.row_of_offer(offer_id)
         word, bit = row >> 6, row & 63
         return tuple(
             Failure(
                 self.clauses[check.clause],
                 check.reason,
                 _bound(self._nodes[check.clause]),
-                self._observed(self._nodes[check.clause], row),
+                self._observed(self._nodes[check.clause], self._parts[check.clause].view, row),
             )
             for check in self._checks
             if not (int(check.passes[word]) >> bit) & 1
@@ -137,13 +148,13 @@ class Explanation:
         chosen = min(nearest, key=lambda clauses: (-nearest[clauses], clauses))
         return tuple(self.clauses[at] for at in chosen)
 
-    def _observed(self, node: Node, row: int) -> Any:
-        view, catalog = self._view, self._view.index.catalog
+    def _observed(self, node: Node, view: View, row: int) -> Any:
+        catalog = self._index.catalog
         if node.op == "cmp":
             field = node.parameters[0]
             value = float(view.values(field)[row])
-            stated = np.isnan(view.index.known(field)[row])
-            return None if stated and value == catalog.fields[field].default else value
+            unstated = np.isnan(self._index.known(field)[row])
+            return None if unstated and value == catalog.fields[field].default else value
         if node.op == "is":
             field = node.parameters[0]
             if field in ("breaker_open", "disabled"):
@@ -171,8 +182,3 @@ def _bound(node: Node) -> Any:
     if node.op == "is":
         return True
     return node.parameters[0] if node.parameters else None
-
-
-def joined(clauses: Sequence[Clause]) -> str:
-    """Write clauses on one line."""
-    return " and ".join(map(str, clauses))

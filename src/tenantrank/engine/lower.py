@@ -22,7 +22,7 @@ _NAMED_ATOMS = {
     "served_by_eq": "served_by",
     "has_cap": "capability",
 }
-_LIVE_ROWS = {"meets_req": op.MEETS_REQUEST, "scope_matches": op.SCOPE}
+_LIVE_ROWS = {"meets_req": op.MEETS_REQUEST, "scope_matches": op.SCOPE, "envelope": op.ENVELOPE}
 _LIVE_FLAGS = {"breaker_open": op.BREAKER_OPEN, "disabled": op.DISABLED}
 _COLUMN_SCORERS = {"quality": "*quality", "partner": "*partner"}
 _UNLIMITED = 2**62

@@ -62,7 +62,10 @@ class View:
         return self.index.bits(("flag", flag))
 
     def live_rows(self, request: Request) -> Bits:
-        """Give the conditions that depend on health or on a request, (4, words), in the order of the opcodes."""
+        """Give the conditions that depend on health or on a request, (5, words), in the order of the opcodes.
+
+        The envelope's row is every offer; the engine writes it where the envelope is held apart.
+        """
         rows = np.empty((op.LIVE_ROWS, self.index.words), dtype=np.uint64)
         rows[op.BREAKER_OPEN] = self.breaker_open
         rows[op.DISABLED] = self.disabled
@@ -72,6 +75,7 @@ class View:
         rows[op.SCOPE] = self.index.bits(("unscoped", ""))
         if request.scope is not None:
             rows[op.SCOPE] |= self.index.bits(("scope", request.scope))
+        rows[op.ENVELOPE] = self.index.rows[0]
         return rows
 
     def requirements(self, request: Request) -> list[tuple[str, Bits]]:

@@ -56,6 +56,11 @@ def normalize(term: list[Any], version: Version) -> Node:
     return _normalize(term, OPS[version])
 
 
+def clauses_of(condition: Node) -> tuple[Node, ...]:
+    """Give the clauses of a Pred in normal form that must all hold, in the order in which they are tried."""
+    return condition.children if condition.op == "and" else (condition,)
+
+
 def conjunction(nodes: list[Node]) -> Node:
     """Give the normal form of the `and` of nodes that are in normal form already; of none, `top`."""
     return _gathered("and", nodes)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tenantrank.errors import CatalogError, PolicyError
 from tenantrank.policy import admission, encoding
-from tenantrank.policy.normal_form import Node, normalize
+from tenantrank.policy.normal_form import Node, clauses_of, normalize
 from tenantrank.policy.parsing import parse
 from tenantrank.policy.signature import V1, V2, VERSIONS, Fields, Version
 
@@ -96,7 +96,7 @@ class Policy(Term):
     @property
     def clauses(self) -> tuple[Node, ...]:
         """The conditions of the filter that must all hold, in normal-form order: the order in which they are tried."""
-        return self.filter.children if self.filter.op == "and" else (self.filter,)
+        return clauses_of(self.filter)
 
 
 def admit(source: Any, fields: Fields | Mapping[str, Any], version: str | None = None) -> Policy:

@@ -1,0 +1,60 @@
+"""The operator's envelope: one condition of the second version, held against policies of either.
+
+Beside a policy of the second version it is one more part of the filter's conjunction. A policy of the first version
+observes offers in another way (live state before the offer's own values), and a caller chooses the version: there the
+envelope keeps its own way of observing, and its clauses are tried before the policy's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenantrank.catalog import Catalog
+from tenantrank.policy.normal_form import Node, clauses_of, conjunction
+from tenantrank.policy.policy import Policy, Term, admit_term
+from tenantrank.policy.signature import V1, V2
+from tenantrank.tenants import Origin
+
+ORIGIN = Origin("envelope", None, None)
+"""The origin of the clauses that the envelope adds."""
+_HELD_APART = Node("envelope", "(envelope)")
+
+
+class Envelope:
+    """An operator's envelope, or none.
+
+    Parameters
+    ----------
+    source
+        a Pred: a JSON value, text, an admitted `Term`, or ``None``
+    catalog
+        whose fields and tiers it is admitted against
+
+    Raises
+    ------
+    PolicyError
+        for a source that is not a Pred of the second version
+    """
+
+    def __init__(self, source: Any, catalog: Catalog) -> None:
+        self.term: Term | None = None
+        if source is not None:
+            value = source.term if isinstance(source, Term) else source
+            self.term = admit_term(value, catalog.fields, V2, "Pred")
+
+    @property
+    def clauses(self) -> tuple[Node, ...]:
+        """Its clauses in normal-form order; none without an envelope."""
+        return () if self.term is None else clauses_of(self.term.root)
+
+    def effective(self, policy: Policy) -> Node:
+        """Give the filter to lower: the policy's and the envelope's, or a leaf in the envelope's place."""
+        if self.term is None:
+            return policy.filter
+        return conjunction([_HELD_APART if policy.version == V1 else self.term.root, policy.filter])
+
+    def tried(self, policy: Policy) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+        """Give the clauses tried first as the second version observes, and then those tried as the policy's does."""
+        if policy.version == V1:
+            return self.clauses, policy.clauses
+        return (), clauses_of(self.effective(policy))

@@ -86,3 +86,16 @@ def test_of__refuses_in_one_line_that_names_the_entry(state: Any, at: str) -> No
         Health.of(state)
     assert at in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", [{"breakers": {"a": "false"}}, {"credits": {"a": math.nan}}, {"ema": {"p|m": {"price_in": "1"}}}]
+)
+def test_health__built_by_hand_is_checked_too(given: dict[str, Any]) -> None:
+    with pytest.raises(HealthError):
+        Health(**given)
+
+
+def test_of__refuses_a_misspelt_metric() -> None:
+    with pytest.raises(HealthError, match="success_rate_ewma"):
+        Health.of({"ema": {"p|m": {"sucess_rate_ewma": 0.1}}})

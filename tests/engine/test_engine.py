@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -15,6 +17,7 @@ import tenantrank as tr
 from tenantrank.engine import engine as engine_module
 from tenantrank_kernels import JIT_DISABLED
 from tests.engine.samples import (
+    FIELDS,
     catalog_of,
     offer,
     old_term_of,
@@ -362,7 +365,7 @@ def test_rank__refuses_bad_requests_health_and_policies() -> None:
     with pytest.raises(tr.HealthError):
         engine.with_health({"breakers": {"p": "open"}})
     bare: Any = term_of(["top"])
-    with pytest.raises(TypeError, match="admit"):
+    with pytest.raises(tr.RequestError, match="admit"):
         engine.rank(bare)
 
 
@@ -397,3 +400,67 @@ def test_rank_many__bounds_what_many_distinct_requests_take(monkeypatch: pytest.
     calls: list[int] = []
     assert tr.Engine(catalog).rank_many(policies, requests, on_progress=calls.append).equals(expected)
     assert calls == [1] * 20
+
+
+def test_rank__tells_policies_of_one_fingerprint_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenantrank.policy.encoding.fingerprint", lambda _: "1-1")
+    engine = tr.Engine(ABC)
+    one, other = (policy_of(ABC, ["provider_eq", name]) for name in ("p", "q"))
+    assert one.fingerprint == other.fingerprint
+    assert engine.rank(one).offer_ids != engine.rank(other).offer_ids
+
+
+def test_rank__an_offer_without_a_tier_is_below_all_where_the_order_has_no_fallback() -> None:
+    catalog = tr.Catalog.from_records([offer("a"), offer("b", tier="low")], FIELDS, ["low", "high"])
+    decision = tr.Engine(catalog).rank(tr.admit(term_of(["min_tier", "low"]), catalog.fields))
+    assert decision.offer_ids == ("b",)
+    assert dict(decision.rejected) == {"a": "min_tier"}
+
+
+def test_rank__a_zero_of_either_sign_in_a_request_is_one_request() -> None:
+    catalog = catalog_of(offer("a", "p"), offer("b", "q"))
+    health = {"ema": {"p|m": {"ema_latency_ms": 5}}}
+    policy = tr.admit(old_term_of(["top"], ["speed"]), catalog.fields)
+    requests = [{"requirements": {"max_latency_ms": zero}} for zero in (0.0, -0.0)]
+    found = [tr.Engine(catalog, health).rank(policy, request).scores for request in requests]
+    warm = tr.Engine(catalog, health)
+    assert found[0] == found[1] == warm.rank(policy, requests[1]).scores == warm.rank(policy, requests[0]).scores
+
+
+def test_rank__unknown_quality_counts_as_0_for_a_required_quality() -> None:
+    fields = {**FIELDS, "quality_hint": {"sort": "Num", "default": 0.9}}
+    catalog = tr.Catalog.from_records([offer("a"), offer("b", quality_hint=0.6)], fields)
+    policy = tr.admit(old_term_of(["meets_req"]), catalog.fields)
+    assert tr.Engine(catalog).rank(policy, {"requirements": {"min_quality": 0.5}}).offer_ids == ("b",)
+
+
+def test_rank__answers_alike_near_the_recursion_limit() -> None:
+    term: list[Any] = ["is", "region_eu"]
+    for _ in range(29):
+        term = ["or", ["and", term, ["provider_eq", "p"]], ["provider_eq", "q"]]
+    policy = policy_of(ABC, term)
+    expected = tr.Engine(ABC).rank(policy)
+    reasons = dict(expected.rejected)
+
+    def deep(left: int) -> tuple[tuple[str, ...], dict[str, str]]:
+        if left:
+            return deep(left - 1)
+        decision = tr.Engine(ABC).rank(policy)
+        return decision.offer_ids, dict(decision.rejected)
+
+    used = len(inspect.stack())
+    assert deep(sys.getrecursionlimit() - used - 90) == (expected.offer_ids, reasons)
+
+
+def test_unknown_names__are_those_of_no_offer_with_the_nearest() -> None:
+    catalog = catalog_of(offer("a", "openai", "gpt"), offer("b", "azure", "phi", offer={"peer_id": "peer"}))
+    names = ["or", ["provider_eq", "opnai"], ["family_eq", "gpt"], ["served_by_eq", "peer"], ["provider_eq", "zzz"]]
+    policy = policy_of(catalog, ["and", ["provider_eq", "azure"], ["not", names]])
+    assert tr.Engine(catalog).unknown_names([policy]) == {"opnai": "openai", "zzz": ""}
+
+
+def test_transform__refuses_what_is_no_seed() -> None:
+    policy = policy_of(ABC, ["top"])
+    for seed in (1.5, True, "x"):
+        with pytest.raises(tr.RequestError, match="seed"):
+            tr.Engine(ABC).transform(policy, {}, "a", seed=seed)  # type: ignore[arg-type]

@@ -154,3 +154,23 @@ def test_rank_tenants__refuses_a_rulebook_of_other_fields_and_a_bad_k() -> None:
         engine.rank_tenants(RULEBOOK, table_of(ROWS))
     with pytest.raises(tr.RequestError):
         tr.Engine(CATALOG).rank_tenants(RULEBOOK, table_of(ROWS), k=0)
+
+
+def test_rank_fleet__tenants_of_one_policy_keep_their_own_rules_and_rankings() -> None:
+    eu = {"require": [["is", "region_eu"]], "preference": {"highest": "bench"}}
+    rulebook = tr.Rulebook.from_value(
+        {
+            "version": 1,
+            "fields": {"plan": {"type": "enum", "values": ["a", "b", "c"]}},
+            "rules": [
+                {"id": "base", "require": [["top"]], "preference": {"lowest": "price_out"}},
+                {"id": "first", "when": {"plan": "a"}, **eu},
+                {"id": "second", "when": {"plan": "b"}, **eu},
+            ],
+        }
+    )  # fmt: skip
+    rows = [{"tenant_id": f"t{at}", "plan": plan} for at, plan in enumerate("cbacab")]
+    table = tr.Engine(CATALOG).rank_tenants(rulebook, pa.Table.from_pylist(rows)).to_pylist()
+    expected = {"a": ("base, first", "first"), "b": ("base, second", "second"), "c": ("base", "base")}
+    assert len({row["identity"] for row in table}) == 2
+    assert [(row["rules"], row["ranked_by"].split(" <- ")[0]) for row in table] == [expected[r["plan"]] for r in rows]

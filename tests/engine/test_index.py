@@ -94,8 +94,6 @@ def test_pack__is_undone_by_unpack_and_leaves_the_padding_clear(size: int) -> No
         assert bits.tolist() == bits_of(rows, index.words).tolist()
         assert index.unpack(bits).tolist() == truth.tolist()
         assert index.unpack(np.stack([bits, bits])).shape == (2, size)
-    padded = index.pad(np.full(size, 2.5))
-    assert padded.tolist() == [2.5] * size + [0.0] * (index.width - size)
 
 
 def test_rows_by_pair__lists_every_row_once_ascending() -> None:

@@ -104,3 +104,26 @@ def test_of__takes_the_greatest_numbers_a_double_holds() -> None:
 def test_reduced_seed__is_a_remainder_that_is_never_negative() -> None:
     seeds = (None, 0, 1, -1, 2147483646, 2147483647, 2147483648, -2147483648, 2**70)
     assert [reduced_seed(seed) for seed in seeds] == [0, 0, 1, 2147483646, 2147483646, 0, 1, 2147483646, 256]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"privacy": "nolog"},
+        {"needs": ("vison",)},
+        {"needs": ["tools"]},
+        {"min_context": "8000"},
+        {"min_context": math.nan},
+        {"scope": 5},
+        {"tier": 1},
+    ],
+)
+def test_request__built_by_hand_is_checked_too(given: dict[str, Any]) -> None:
+    with pytest.raises(RequestError):
+        Request(**given)
+
+
+def test_of__refuses_a_misspelt_requirements_key() -> None:
+    with pytest.raises(RequestError, match="requirement"):
+        Request.of({"requirment": {"min_context": 5}})
+    assert Request.of({"messages": [], "model": "m", "metadata": {}}) == Request()

@@ -26,7 +26,6 @@ def test_ops__are_the_references(version: Version) -> None:
         assert (op.name, op.sort) == (name, sort)
         assert tuple(slot + "+" for slot in slots) == kinds if op.variadic else slots == kinds
         assert [is_subterm(slot) for slot in op.slots] == [kind.rstrip("+") in reference.TERM_SORTS for kind in kinds]
-        assert op.takes_subterms == any(kind.rstrip("+") in reference.TERM_SORTS for kind in kinds)
 
 
 def test_constants__are_the_references() -> None:

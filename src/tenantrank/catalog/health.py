@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -50,20 +51,33 @@ class Health:
         unknown = sorted(set(parts) - {"ema", "breakers", "disabled", "credits"}, key=str)
         if unknown:
             raise HealthError(f"health has no part {unknown[0]!r}; its parts are ema, breakers, disabled and credits")
-        ema = {}
-        for key, metrics in _record(parts.get("ema"), "health.ema").items():
-            at = f"health.ema[{key!r}]"
-            observed = _record(metrics, at)
-            ema[key] = {name: _number(observed[name], f"{at}.{name}") for name in METRICS if _given(observed, name)}
-        breakers = _record(parts.get("breakers"), "health.breakers")
+        return cls(**parts)
+
+    def __post_init__(self) -> None:
+        observed = {key: _metrics(key, metrics) for key, metrics in _record(self.ema, "health.ema").items()}
+        breakers = _record(self.breakers, "health.breakers")
         for provider, is_open in breakers.items():
             if not isinstance(is_open, bool):
                 raise HealthError(f"health.breakers[{provider!r}] must be true or false, got {is_open!r}")
         credits = {
             provider: _number(usd, f"health.credits[{provider!r}]")
-            for provider, usd in _record(parts.get("credits"), "health.credits").items()
+            for provider, usd in _record(self.credits, "health.credits").items()
         }
-        return cls(ema, dict(breakers), dict(_record(parts.get("disabled"), "health.disabled")), credits)
+        object.__setattr__(self, "ema", observed)
+        object.__setattr__(self, "breakers", dict(breakers))
+        object.__setattr__(self, "disabled", dict(_record(self.disabled, "health.disabled")))
+        object.__setattr__(self, "credits", credits)
+
+
+def _metrics(key: str, metrics: Any) -> dict[str, float]:
+    """Check what is observed of one provider and family; an unknown metric is left out, a misspelt one refused."""
+    at = f"health.ema[{key!r}]"
+    given = _record(metrics, at)
+    for name in given:
+        meant = [] if name in METRICS else get_close_matches(name, METRICS, n=1, cutoff=0.8)
+        if meant:
+            raise HealthError(f"{at} has {name!r}, which nothing reads; {meant[0]!r}?")
+    return {name: _number(given[name], f"{at}.{name}") for name in METRICS if _given(given, name)}
 
 
 def _given(record: Mapping[str, Any], name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,13 @@ from tenantrank.catalog import Catalog
 from tenantrank.catalog.health import Health
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.decision import Decision
-from tenantrank.engine.envelope import ORIGIN as ENVELOPE
 from tenantrank.engine.envelope import Envelope
-from tenantrank.engine.explain import Explanation, Part
+from tenantrank.engine.explain import Explanation
 from tenantrank.engine.fleet import rank_fleet
+from tenantrank.engine.given import parts_of, places_of, request_of
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
+from tenantrank.engine.names import unknown_names
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import Request, reduced_seed
@@ -30,15 +31,15 @@ from tenantrank.policy import admission
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy, Term
 from tenantrank.policy.signature import V1, V2, Version
+from tenantrank.policy.stack import whatever_the_stack
 from tenantrank.policy.transform import Custom, apply_transform
 from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
 from tenantrank_kernels import opcodes as op
 
 _CHUNK = 4096  # policies ranked by one kernel call, which bounds the memory of a batch
 _REQUEST_BYTES = 64 * 1024 * 1024  # what the distinct requests of one kernel call may take
-_PLANS_KEPT = 20_000
+_PLAN_BYTES = 128 * 1024 * 1024  # what the plans kept may take
 _REQUESTS_KEPT = 64
-_NO_REQUEST = Request()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +75,8 @@ class Engine:
         health: Mapping[str, Any] | Health | None = None,
         envelope: Any = None,
     ) -> None:
-        self._shared = _Shared(CatalogIndex(catalog), Envelope(envelope, catalog), Recent(_PLANS_KEPT))
+        plans: Recent[Plan] = Recent(_PLAN_BYTES, lambda plan: plan.nbytes)
+        self._shared = _Shared(CatalogIndex(catalog), Envelope(envelope, catalog), plans)
         self._begin(Health.of(health))
 
     def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
@@ -103,6 +105,29 @@ class Engine:
     def health(self) -> Health:
         """The live state."""
         return self._health
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What answers are worked out from: ``catalog_id``, and where there are any, ``as_of`` and
+        ``envelope_identity``.
+
+        Tables of answers carry it as their metadata.
+        """
+        found = {"catalog_id": self.catalog.catalog_id}
+        if self.catalog.judged_at is not None:
+            found["as_of"] = self.catalog.judged_at.isoformat()
+        if self.envelope is not None:
+            found["envelope_identity"] = self.envelope.identity
+        return found
+
+    def unknown_names(self, policies: Iterable[Policy | CompiledPolicy]) -> dict[str, str]:
+        """Give the providers and model families that policies name and no offer has, each with the nearest that one
+        has.
+
+        A misspelt name in a list of excluded providers excludes nobody, and the language cannot tell it from a provider
+        that is not in the catalog today. The nearest is empty where none is near.
+        """
+        return unknown_names((parts_of(policy)[0] for policy in policies), self.catalog)
 
     def rank(
         self,
@@ -136,9 +161,9 @@ class Engine:
         RequestError
             for a request, seed or k that is not of the documented shape
         """
-        admitted, origins = _parts(policy)
-        needed = _request_of(request)
-        places = self._places(k)
+        admitted, origins = parts_of(policy)
+        needed = request_of(request)
+        places = places_of(k, len(self.catalog))
         rows, scores, ranked, survived = self._run([self._plan(admitted)], [needed], [reduced_seed(seed)], places)
         filled = int(ranked[0])
         ids = self.catalog.offer_ids
@@ -150,7 +175,7 @@ class Engine:
             self.envelope.identity if self.envelope is not None else None,
             self.catalog,
             seed,
-            lambda: self._explain(admitted, needed, origins),
+            lambda: whatever_the_stack(lambda: self._explain(admitted, needed, origins)),
         )
 
     def rank_many(
@@ -186,7 +211,7 @@ class Engine:
         PolicyError, RequestError
             as `rank`, and RequestError where the lengths differ
         """
-        admitted = [_parts(policy)[0] for policy in policies]
+        admitted = [parts_of(policy)[0] for policy in policies]
         rows, scores, ranked, survived = self.rank_rows(admitted, requests, k, seeds, on_progress)
         kept = np.arange(rows.shape[1]) < ranked[:, None]
         offsets = np.zeros(len(admitted) + 1, dtype=np.int32)
@@ -198,7 +223,7 @@ class Engine:
                 "offer_ids": pa.ListArray.from_arrays(offsets, self._names(rows[kept])),
                 "scores": pa.ListArray.from_arrays(offsets, pa.array(scores[kept])),
             }
-        )
+        ).replace_schema_metadata(self.provenance)
 
     def rank_rows(
         self,
@@ -213,14 +238,14 @@ class Engine:
         for name, given in (("requests", requests), ("seeds", seeds)):
             if given is not None and len(given) != total:
                 raise RequestError(f"{len(given)} {name} for {total} policies")
-        places = self._places(k)
+        places = places_of(k, len(self.catalog))
         result = Ranked.empty(total, places)
         for version in (V1, V2):
             chosen = [at for at, policy in enumerate(policies) if policy.version == version]
             for chunk in _chunks(chosen, self._chunk(version, requests is not None)):
                 part = self._run(
                     [self._plan(policies[at]) for at in chunk],
-                    [_request_of(requests[at] if requests is not None else None) for at in chunk],
+                    [request_of(requests[at] if requests is not None else None) for at in chunk],
                     [reduced_seed(seeds[at] if seeds is not None else None) for at in chunk],
                     places,
                 )
@@ -288,7 +313,7 @@ class Engine:
         PolicyError
             for a `custom` transform that is not registered
         """
-        admitted, _ = _parts(policy)
+        admitted, _ = parts_of(policy)
         return self.apply(admitted.transform, admitted.version, body, offer_id, request, seed, custom)
 
     def apply(
@@ -302,8 +327,9 @@ class Engine:
         custom: Mapping[str, Custom] | None = None,
     ) -> dict[str, Any]:
         """Apply an Xform in normal form, otherwise as `transform`."""
+        reduced_seed(seed)  # refuses what is no seed
         view = self._view(version)
-        needed = _request_of(request)
+        needed = request_of(request)
         row = self._shared.index.row_of_offer(offer_id)
 
         def holds(condition: Node) -> bool:
@@ -315,16 +341,10 @@ class Engine:
     def _explain(
         self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None
     ) -> Explanation:
-        envelope = self._shared.envelope
-        own = dict.fromkeys((clause.encoding for clause in envelope.clauses), (ENVELOPE,))
-        apart, joined = envelope.tried(policy)
-        named = {**own, **(origins or {})}
-        named |= {key: (*named[key], ENVELOPE) for key in own if ENVELOPE not in named[key]}
-        parts = [Part(joined, self._view(policy.version), (origins or {}) if apart else named)]
-        return Explanation([Part(apart, self._view(V2), own), *parts] if apart else parts, request)
+        return Explanation(self._shared.envelope.parts(policy, origins or {}, self._view), request)
 
     def _plan(self, policy: Policy) -> Plan:
-        return self._shared.plans.get(policy.identity, lambda: self._lowered(policy))
+        return self._shared.plans.get(policy.identity, lambda: whatever_the_stack(lambda: self._lowered(policy)))
 
     def _lowered(self, policy: Policy) -> Plan:
         if policy.fields is not self.catalog.fields:
@@ -364,13 +384,6 @@ class Engine:
         each = 8 * (columns * self._shared.index.width + op.LIVE_ROWS * self._shared.index.words)
         return max(1, min(_CHUNK, _REQUEST_BYTES // each))
 
-    def _places(self, k: int | None) -> int:
-        if k is None:
-            return len(self.catalog)
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise RequestError(f"k must be an integer of at least 1, or None for the whole order, got {k!r}")
-        return min(k, len(self.catalog))
-
     def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
         ids = pa.array(self.catalog.offer_ids, pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(rows), ids)
@@ -379,15 +392,3 @@ class Engine:
 def _chunks(positions: list[int], size: int) -> Iterator[list[int]]:
     for first in range(0, len(positions), size):
         yield positions[first : first + size]
-
-
-def _parts(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[Origin, ...]] | None]:
-    if isinstance(policy, Policy):
-        return policy, None
-    if isinstance(policy, CompiledPolicy):
-        return policy.policy, policy.origins
-    raise TypeError(f"expected an admitted policy (tenantrank.admit) or a compiled one, got {type(policy).__name__}")
-
-
-def _request_of(request: Mapping[str, Any] | Request | None) -> Request:
-    return _NO_REQUEST if request is None else Request.of(request)

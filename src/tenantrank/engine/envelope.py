@@ -7,12 +7,15 @@ envelope keeps its own way of observing, and its clauses are tried before the po
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tenantrank.catalog import Catalog
+from tenantrank.engine.explain import Part
+from tenantrank.engine.view import View
 from tenantrank.policy.normal_form import Node, clauses_of, conjunction
 from tenantrank.policy.policy import Policy, Term, admit_term
-from tenantrank.policy.signature import V1, V2
+from tenantrank.policy.signature import V1, V2, Version
 from tenantrank.tenants import Origin
 
 ORIGIN = Origin("envelope", None, None)
@@ -53,8 +56,13 @@ class Envelope:
             return policy.filter
         return conjunction([_HELD_APART if policy.version == V1 else self.term.root, policy.filter])
 
-    def tried(self, policy: Policy) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
-        """Give the clauses tried first as the second version observes, and then those tried as the policy's does."""
-        if policy.version == V1:
-            return self.clauses, policy.clauses
-        return (), clauses_of(self.effective(policy))
+    def parts(
+        self, policy: Policy, origins: Mapping[str, tuple[Origin, ...]], view_of: Callable[[Version], View]
+    ) -> list[Part]:
+        """Give the clauses that decide in the order tried, each with the view it observes through and its origins."""
+        own = {clause.encoding: (ORIGIN,) for clause in self.clauses}
+        view = view_of(policy.version)
+        if policy.version == V1 and self.clauses:
+            return [Part(self.clauses, view_of(V2), own), Part(policy.clauses, view, origins)]
+        joined = {**origins, **{key: (*origins.get(key, ()), ORIGIN) for key in own}}
+        return [Part(clauses_of(self.effective(policy)), view, joined)]

@@ -144,8 +144,13 @@ class Explanation:
         counts = failing.sum(axis=0)
         if counts.size == 0 or counts.min() == 0:
             return ()
-        nearest = Counter(tuple(np.flatnonzero(column).tolist()) for column in failing.T[counts == counts.min()])
-        chosen = min(nearest, key=lambda clauses: (-nearest[clauses], clauses))
+        nearest = failing[:, counts == counts.min()]
+        packed = np.ascontiguousarray(np.packbits(nearest, axis=0).T)
+        sets = packed.view(f"V{packed.shape[1]}").ravel().tolist()
+        shared = Counter(sets)
+        most = max(shared.values())
+        rivals = [sets.index(one) for one, count in shared.items() if count == most]
+        chosen = min(np.flatnonzero(nearest[:, column]).tolist() for column in rivals)
         return tuple(self.clauses[at] for at in chosen)
 
     def _observed(self, node: Node, view: View, row: int) -> Any:

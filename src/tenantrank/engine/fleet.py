@@ -86,17 +86,9 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
         _spread(deciding, fleet.index, failed),
         pa.array([messages.get(row) for row in range(len(index))], pa.string()),
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA).replace_schema_metadata(_provenance(engine))
-
-
-def _provenance(engine: Engine) -> dict[str, str]:
-    """Say what the answers were worked out from."""
-    found = {"catalog_id": engine.catalog.catalog_id}
-    if engine.catalog.judged_at is not None:
-        found["as_of"] = engine.catalog.judged_at.isoformat()
-    if engine.envelope is not None:
-        found["envelope_identity"] = engine.envelope.identity
-    return found
+    return pa.Table.from_arrays(columns, schema=SCHEMA).replace_schema_metadata(
+        engine.provenance | ({"ignored_columns": ", ".join(fleet.ignored)} if fleet.ignored else {})
+    )
 
 
 def _of_tenants(values: NDArray[np.int32], index: NDArray[np.int32], failed: NDArray[np.bool_]) -> NDArray[np.int32]:

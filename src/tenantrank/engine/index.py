@@ -95,12 +95,6 @@ class CatalogIndex:
         holds: NDArray[np.bool_] = np.unpackbits(octets, axis=-1, bitorder="little")[..., : self.size].astype(bool)
         return holds
 
-    def pad(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pad a column to the width of the kernels' columns; the padding is 0 and never read as an offer."""
-        padded = np.zeros(self.width, dtype=np.float64)
-        padded[: self.size] = values
-        return padded
-
     def known(self, field: str) -> NDArray[np.float64]:
         """Give a Num field as the catalog holds it, (size,), NaN where unknown."""
         if field in STATE_FIELDS or field not in self.catalog.fields:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from tenantrank.policy.signature import Version
 
+_OBJECTS = 3000  # bytes that a plan's Python objects take beside the contents of its arrays
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -34,6 +36,11 @@ class Plan:
     temperature: float
     chain_rows: NDArray[np.int32]
     chain_places: NDArray[np.int32]
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory the plan takes, its own batch included."""
+        return _OBJECTS + 2 * (self.code.nbytes + self.constants.nbytes + 2 * self.chain_rows.nbytes)
 
     @cached_property
     def alone(self) -> Batch:

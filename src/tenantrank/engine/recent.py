@@ -11,10 +11,20 @@ _Value = TypeVar("_Value")
 
 
 class Recent(Generic[_Value]):
-    """The most recently used values by key, at most ``limit``, made on demand. Safe to use from several threads."""
+    """The most recently used values by key, made on demand. Safe to use from several threads.
 
-    def __init__(self, limit: int) -> None:
+    Parameters
+    ----------
+    limit
+        the most that all values together may weigh
+    weight
+        what a value weighs; 1 each unless given
+    """
+
+    def __init__(self, limit: int, weight: Callable[[_Value], int] = lambda _: 1) -> None:
         self._limit = limit
+        self._weight = weight
+        self._held = 0
         self._values: OrderedDict[Any, _Value] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -27,7 +37,11 @@ class Recent(Generic[_Value]):
                 return value
         made = make()
         with self._lock:
-            value = self._values.setdefault(key, made)
-            if len(self._values) > self._limit:
-                self._values.popitem(last=False)
+            value = self._values.get(key)
+            if value is None:
+                value = self._values[key] = made
+                self._held += self._weight(made)
+                while self._held > self._limit and len(self._values) > 1:
+                    _, oldest = self._values.popitem(last=False)
+                    self._held -= self._weight(oldest)
             return value

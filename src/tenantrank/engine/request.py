@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from tenantrank.errors import RequestError
@@ -68,18 +69,28 @@ class Request:
         if isinstance(record, Request):
             return record
         body = _record(record, "request")
+        if "requirements" not in body:
+            for key in body:
+                if isinstance(key, str) and get_close_matches(key, ["requirements"], cutoff=0.8):
+                    raise RequestError(f"request has no 'requirements', but {key!r}, which nothing reads; misspelt?")
         required = _record(body.get("requirements"), "request.requirements")
         unknown = sorted(set(required) - {"needs", *_NUMBERS, *_TEXTS}, key=str)
         if unknown:
             raise RequestError(f"request.requirements has no key {unknown[0]!r}")
-        values: dict[str, Any] = {}
+        values = {key: required[key] for key in (*_NUMBERS, *_TEXTS) if key in required}
+        return cls(needs=_needs(body, required), scope=body.get("scope"), **values)
+
+    def __post_init__(self) -> None:
         for key in _NUMBERS:
-            values[key] = _number(required.get(key), f"request.requirements.{key}")
+            object.__setattr__(self, key, _number(getattr(self, key), f"request.requirements.{key}"))
         for key in _TEXTS:
-            values[key] = _text(required.get(key), f"request.requirements.{key}")
-        if values["privacy"] is not None and values["privacy"] not in _PRIVACY:
+            _text(getattr(self, key), f"request.requirements.{key}")
+        _text(self.scope, "request.scope")
+        if self.privacy is not None and self.privacy not in _PRIVACY:
             raise RequestError(f"request.requirements.privacy must be one of {', '.join(_PRIVACY)}")
-        return cls(needs=_needs(body, required), scope=_text(body.get("scope"), "request.scope"), **values)
+        if not isinstance(self.needs, tuple) or any(need not in NEEDS for need in self.needs):
+            raise RequestError(f"a request's needs are a tuple of {', '.join(NEEDS)}, got {self.needs!r}")
+        object.__setattr__(self, "needs", tuple(need for need in NEEDS if need in self.needs))
 
 
 def _needs(body: Mapping[str, Any], required: Mapping[str, Any]) -> tuple[str, ...]:
@@ -116,7 +127,7 @@ def _number(value: Any, at: str) -> float | None:
         raise RequestError(f"{at} must be a finite number, got {value!r}")
     if not -_LARGEST <= value <= _LARGEST:
         raise RequestError(f"{at} must be a finite number, got one beyond the doubles or NaN")
-    return float(value)
+    return float(value) + 0.0  # one zero, since equal requests are prepared once
 
 
 def _text(value: Any, at: str) -> str | None:

@@ -95,7 +95,7 @@ class View:
         elif request.privacy == "no_log":
             checks.append(("no_log", self.holds("no_log") | self.holds("has_tee")))
         if request.min_quality is not None and self.version == V1:
-            checks.append(("min_quality", index.pack(self.values("quality_hint") >= request.min_quality)))
+            checks.append(("min_quality", index.pack(_first(index.known("quality_hint"), 0.0) >= request.min_quality)))
         if request.min_tok_s is not None:
             enough = self.values("tok_s") >= request.min_tok_s
             if self.version == V1:
@@ -114,10 +114,8 @@ class View:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             speed = _clamp01(1.0 - latency / longest)
             columns[op.SPEED, :size] = np.where(np.isnan(latency), 0.5, speed)
-            spent = np.nan_to_num(self._observed("price_in"), nan=0.0) * _or(request.estimated_input_tokens, 1000.0)
-            spent = spent + np.nan_to_num(self._observed("price_out"), nan=0.0) * _or(
-                request.estimated_output_tokens, 500.0
-            )
+            spent = _first(self._observed("price_in"), 0.0) * _or(request.estimated_input_tokens, 1000.0)
+            spent = spent + _first(self._observed("price_out"), 0.0) * _or(request.estimated_output_tokens, 500.0)
             cost = spent / 1e6
             dearest = _or(request.max_cost_usd, 0.01)
             columns[op.COST, :size] = np.where(cost <= 0.0, 1.0, _clamp01(1.0 - cost / dearest))

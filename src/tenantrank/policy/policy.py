@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import _thread
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from tenantrank.errors import CatalogError, PolicyError
 from tenantrank.policy import admission, encoding
 from tenantrank.policy.normal_form import Node, clauses_of, normalize
 from tenantrank.policy.parsing import parse
 from tenantrank.policy.signature import V1, V2, VERSIONS, Fields, Version
-
-_Result = TypeVar("_Result")
+from tenantrank.policy.stack import whatever_the_stack
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,7 @@ def _admit(source: Any, fields: Fields | Mapping[str, Any], given: str | None, s
         found = admission.check(value, vocabulary, chosen, sort)
         return Term(chosen, found, normalize(value, chosen), vocabulary)
 
-    try:
-        return work()
-    except RecursionError:
-        pass
-    return _on_fresh_stack(work)
+    return whatever_the_stack(work)
 
 
 def _vocabulary(fields: Fields | Mapping[str, Any]) -> Fields:
@@ -159,28 +153,3 @@ def _version_of(value: Any) -> Version:
     if type(value) is list and len(value) == 7 and type(value[0]) is str and value[0] == "policy":
         return V1
     return V2
-
-
-def _on_fresh_stack(work: Callable[[], _Result]) -> _Result:
-    """Run work on the empty stack of a new thread, so that a caller near the recursion limit gets the same answer.
-
-    The thread is started at the lowest level, since `threading` itself needs about ten frames of the caller's stack.
-    """
-    outcome: list[Any] = []
-    finished = _thread.allocate_lock()
-    finished.acquire()
-
-    def run() -> None:
-        try:
-            outcome.extend((True, work()))
-        except BaseException as error:
-            outcome.extend((False, error))
-        finally:
-            finished.release()
-
-    _thread.start_new_thread(run, ())
-    finished.acquire()
-    done, result = outcome
-    if not done:
-        raise result
-    return result  # type: ignore[no-any-return]

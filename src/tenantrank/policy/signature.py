@@ -43,11 +43,6 @@ class Op:
     slots: tuple[str, ...]
     variadic: bool = False
 
-    @property
-    def takes_subterms(self) -> bool:
-        """Whether any argument is a subterm."""
-        return any(slot in _SUBTERM_SORTS for slot in self.slots)
-
 
 def is_subterm(slot: str) -> bool:
     """Say whether an argument of this sort is a term of its own."""

@@ -1,0 +1,49 @@
+"""What callers hand to the engine, taken in the forms it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenantrank.engine.request import Request
+from tenantrank.errors import RequestError
+from tenantrank.policy.policy import Policy
+from tenantrank.tenants import CompiledPolicy, Origin
+
+_NO_REQUEST = Request()
+
+
+def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[Origin, ...]] | None]:
+    """Give a policy, and the origins of its clauses where a rulebook compiled it.
+
+    Raises
+    ------
+    RequestError
+        for anything else, such as a term that was not admitted
+    """
+    if isinstance(policy, Policy):
+        return policy, None
+    if isinstance(policy, CompiledPolicy):
+        return policy.policy, policy.origins
+    kind = type(policy).__name__
+    raise RequestError(f"expected an admitted policy (tenantrank.admit) or a compiled one, got {kind}")
+
+
+def request_of(request: Mapping[str, Any] | Request | None) -> Request:
+    """Give a checked request; ``None`` asks for nothing."""
+    return _NO_REQUEST if request is None else Request.of(request)
+
+
+def places_of(k: int | None, offers: int) -> int:
+    """Give how many places a caller wants of a catalog of so many offers.
+
+    Raises
+    ------
+    RequestError
+        for anything but an integer of at least 1, or ``None``
+    """
+    if k is None:
+        return offers
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise RequestError(f"k must be an integer of at least 1, or None for the whole order, got {k!r}")
+    return min(k, offers)

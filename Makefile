@@ -4,7 +4,7 @@ BIN := .venv/bin
 FUZZ_CASES ?= 200000
 FUZZ_SEED ?= 1
 
-.PHONY: run test check lint nojit wheel fuzz clean
+.PHONY: run test check lint nojit wheel boundscheck fuzz clean
 
 run: .venv/installed  ## rank the sample customer base over the bundled catalog
 	$(BIN)/tenantrank tenants data/tenants.csv --rulebook data/rules.yaml --overlay data/overlay.example.yaml \
@@ -26,6 +26,9 @@ nojit: .venv/installed-dev  ## the tests again with kernels as plain Python
 
 wheel: .venv/installed-dev  ## the wheel, built from the sdist, installed alone and tried
 	$(BIN)/python -m tests.wheel
+
+boundscheck: .venv/installed-dev  ## kernels, engine and fuzz with every array access checked
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/kernels tests/engine tests/fuzz -q
 
 fuzz: .venv/installed-dev  ## the engine against the reference evaluator
 	$(BIN)/python -m tests.fuzz.differential --cases $(FUZZ_CASES) --seed $(FUZZ_SEED)

@@ -1,9 +1,9 @@
 """The one place that imports Numba: how a kernel is compiled, and where its machine code is kept.
 
-Machine code is cached in a folder of our own whose name holds the digest of every kernel source and Numba's version, so
-that an upgrade or an edit in any kernel module can never meet stale code. Numba itself keys the files in it by CPU. The
-folder is ``$TENANTRANK_CACHE_DIR``, else ``$XDG_CACHE_HOME/tenantrank``, else ``~/.cache/tenantrank``; where none can
-be written, kernels are compiled in memory and one line is logged.
+Machine code is cached in a folder of our own whose name holds the digest of every kernel source, Numba's version and
+whether bounds are checked, so that an upgrade or an edit in any kernel module can never meet stale code. Numba itself
+keys the files in it by CPU. The folder is ``$TENANTRANK_CACHE_DIR``, else ``$XDG_CACHE_HOME/tenantrank``, else
+``~/.cache/tenantrank``; where none can be written, kernels are compiled in memory and one line is logged.
 
 No option here changes arithmetic: IEEE doubles, no ``fastmath``, no contraction, no parallel reduction.
 """
@@ -34,7 +34,7 @@ _log = logging.getLogger("tenantrank.kernels")
 
 def _cache_folder() -> str | None:
     """Make the cache folder for this very set of kernel sources; give ``None`` where nothing can be written."""
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(f"{numba.__version__} {_config.BOUNDSCHECK}".encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     root = os.environ.get("TENANTRANK_CACHE_DIR")

@@ -47,6 +47,18 @@ def test_capability__is_unknown_unless_an_offer_says_so():
     assert catalog.capability("supports_nothing").tolist() == [-1, -1, -1]
     assert catalog.capability("tier").tolist() == [-1, -1, -1]
     assert catalog.capability("odd") is catalog.capability("odd")
+    assert not catalog.capability("unheard of").flags.writeable
+
+
+def test_capability__keeps_nothing_for_names_that_no_offer_mentions():
+    catalog = Catalog.from_records(RECORDS)
+    shared = {id(catalog.capability(f"{prefix}{number}")) for prefix in ("x", "supports_x") for number in range(50)}
+    assert len(shared) == 1
+    assert not catalog._capabilities
+
+
+def test_capability__is_read_only():
+    catalog = Catalog.from_records(RECORDS)
     assert not catalog.capability("odd").flags.writeable
 
 
@@ -75,6 +87,37 @@ def test_dates__are_those_given():
     for moment in (datetime(2026, 11, 23), "2026-11-23", 3):
         with pytest.raises(CatalogError, match="as_of is not a date"):
             Catalog.from_records(RECORDS, as_of=moment)
+
+
+@pytest.mark.parametrize("offers", [None, 5, "x", b"x", {"id": "a"}, [5]])
+def test_from_records__refuses_what_are_no_records(offers):
+    with pytest.raises(CatalogError):
+        Catalog.from_records(offers)
+    assert len(Catalog.from_records(record for record in RECORDS)) == 3
+
+
+def test_from_table__refuses_what_is_no_table():
+    table = Catalog.from_records(RECORDS).table
+    for given, words in ((None, "a NoneType"), ([1], "a list"), (table.schema, "a Schema")):
+        with pytest.raises(CatalogError, match=f"the offers must be an Arrow table, not {words}"):
+            Catalog.from_table(given)
+    with pytest.raises(CatalogError, match="provenance must be an Arrow table"):
+        Catalog.from_table(table, provenance=[1])
+    with pytest.raises(CatalogError, match="sources must be a mapping"):
+        Catalog.from_table(table, sources=5)
+    with pytest.raises(CatalogError, match="built is not a date"):
+        Catalog.from_table(table, built="2026-11-23")
+
+
+def test_tier__of_no_letters_is_none_but_an_empty_scope_and_peer_stay():
+    records = [RECORDS[0] | {"tier": "", "scope": "", "offer": {"peer_id": ""}}, RECORDS[1] | {"tier": "partner"}]
+    catalog = Catalog.from_records(records)
+    assert catalog.table["tier"].to_pylist() == [None, "partner"]
+    assert catalog.table["scope"].to_pylist() == ["", None]
+    assert catalog.table["peer_id"].to_pylist() == ["", None]
+    assert catalog.strings("tier")[1] == ("partner",)
+    bare = Catalog.from_records([{**RECORDS[0], "tier": ""}])
+    assert bare.catalog_id == Catalog.from_records([{**RECORDS[0], "tier": None}]).catalog_id
 
 
 def test_tier_order__is_the_operators():

@@ -43,6 +43,22 @@ def test_region_only__needs_every_place_to_be_the_one():
     assert found.flags("region_only_us").tolist() == [0, 0, 0, -1, -1, -1, -1]
 
 
+def test_region_only__is_unknown_where_regions_name_a_place_elsewhere():
+    found = catalog(
+        {"geo": ["eu"], "regions": ["us"]},
+        {"geo": ["eu"], "regions": ["eu-central-1", "us-east-1"]},
+        {"geo": ["eu"], "regions": ["eu-west-2"]},
+        {"geo": ["eu"], "regions": ["eu-central-1", "swedencentral", "eu"]},
+        {"geo": ["eu"], "regions": []},
+        {"geo": ["eu", "us"], "regions": ["us"]},
+        {"geo": ["mars"], "regions": ["Mars"]},
+        {"geo": ["eu"], "regions": ["mars"]},
+    )
+    assert found.flags("region_only_eu").tolist() == [-1, -1, -1, 1, 1, 0, 0, -1]
+    assert found.flags("region_only_mars").tolist() == [0, 0, 0, 0, 0, 0, 1, 0]
+    assert found.flags("region_us").tolist()[0] == 1
+
+
 def test_region__shares_a_field_between_spellings_of_one_name():
     found = catalog({"regions": ["Eu-West-1"]}, {"regions": ["eu_west_1"]}, {"geo": ["US-GOV"]}, {"geo": ["us-gov"]})
     assert found.flags("region_eu_west_1").tolist() == [1, 1, -1, -1]

@@ -17,7 +17,7 @@ RECORDS = [
         "provider_id": "p",
         "model_family": 'm, "quoted"\nname',
         "price_in": [0.1, None, float("inf"), 1e-300][row % 4],
-        "context": [8000, None, 2**53][row % 3],
+        "context": [8000, None, 2**53 - 1][row % 3],
         "no_log": [True, None, False][row % 3],
         "regions": [["eu-west-1", "uk"], None][row % 2],
         "release_date": [None, "2026-02-03"][row % 2],
@@ -183,6 +183,13 @@ def test_load__never_passes_a_damaged_file_as_another_catalog(tmp_path, suffix):
         except CatalogError:
             refused += 1
     assert refused > 20
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\0b.parquet", 5, None])
+def test_paths__that_no_file_can_have_are_refused(path):
+    for use in (Catalog.load, full().save):
+        with pytest.raises(CatalogError, match="not the path of a file"):
+            use(path)
 
 
 def test_bundled__is_found_beside_the_sources_of_an_editable_install(monkeypatch, tmp_path):

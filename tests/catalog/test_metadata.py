@@ -4,9 +4,10 @@ import json
 import math
 from datetime import date
 
+import pyarrow as pa
 import pytest
 
-from tenantrank.catalog.metadata import Metadata, canonical_declarations, declarations, tiers_of
+from tenantrank.catalog.metadata import Metadata, canonical_declarations, declarations, marked_until, tiers_of
 from tenantrank.errors import CatalogError
 from tenantrank.policy.signature import Field, Fields
 
@@ -15,6 +16,7 @@ FULL = Metadata(
     ("low", "high"),
     date(2026, 11, 23),
     {"list": {"what": "a price list", "snapshot": "2026-11-12"}},
+    date(2027, 6, 30),
 )
 
 
@@ -31,6 +33,7 @@ def test_metadata__survives_json():
         ({"sources": "x"}, "sources is not a mapping"),
         ({"built": "yesterday"}, "built is not a date"),
         ({"built": 5}, "built is not a date"),
+        ({"holds_until": "soon"}, "holds_until is not a date"),
         ({"tier_order": "abc"}, "tier_order is not a list"),
         ({"tier_order": ["a", "a"]}, "names a tier twice"),
         ({"fields": {"x": {"sort": "Text"}}}, "field 'x'"),
@@ -59,6 +62,11 @@ def test_declarations__take_mappings_fields_and_the_additions_of_a_vocabulary():
         ({"x": {"sort": "Num", "dflt": 1}}, "unknown key 'dflt'"),
         ({"x": {"sort": "Num", "unit": 3}}, "'x'"),
         ({"x": "Num"}, "'x'"),
+        (5, "a mapping from name to declaration, not a int"),
+        ([1], "a mapping from name to declaration, not a list"),
+        ({"x": Field("x", "Num", "1")}, "'x'"),
+        ({"\ud800": {"sort": "Num"}}, "not text that UTF-8 can hold"),
+        ({"\ud800": Field("\ud800", "Num", 0.0)}, "not text that UTF-8 can hold"),
     ],
 )
 def test_declarations__refuse_what_is_not_a_declaration(fields, words):
@@ -70,10 +78,33 @@ def test_tiers_of__gives_a_tuple():
     assert tiers_of(["a", "b"]) == ("a", "b")
     with pytest.raises(CatalogError, match="tier_order"):
         tiers_of([1, 2])
+    with pytest.raises(CatalogError, match="not text that UTF-8 can hold"):
+        tiers_of(["\ud800"])
+
+
+def test_check_day__passes_days_up_to_the_last_one():
+    ends = Metadata(holds_until=date(2026, 12, 31))
+    ends.check_day(date(2026, 12, 31))
+    Metadata().check_day(None)
+    for day in (None, date(2027, 1, 1)):
+        with pytest.raises(CatalogError, match="holds until 2026-12-31"):
+            ends.check_day(day)
+
+
+def test_mark__goes_with_a_bare_table():
+    table = pa.table({"x": [1]})
+    marked = Metadata(holds_until=date(2026, 12, 31)).mark(table)
+    assert marked_until(marked.schema.metadata) == date(2026, 12, 31)
+    assert Metadata().mark(table) is table
+    assert marked_until(None) is None
+    with pytest.raises(CatalogError, match="holds_until is not a date"):
+        marked_until({b"tenantrank.holds_until": b"\xff"})
 
 
 def test_canonical_declarations__hold_sorts_defaults_and_tiers_only():
     told = Metadata(declarations({"b": {"sort": "Num", "default": 1.0, "unit": "USD"}, "a": {"sort": "Bool"}}), ("x",))
     expected = b'{"fields":{"a":["Bool",false],"b":["Num","3ff0000000000000"]},"tier_order":["x"]}'
     assert canonical_declarations(told) == expected
+    ends = Metadata(holds_until=date(2026, 12, 31))
+    assert canonical_declarations(ends).startswith(b'{"fields":{},"holds_until":"2026-12-31","tier_order":[')
     assert canonical_declarations(Metadata(declarations({"a": {"sort": "Bool"}}))) != canonical_declarations(Metadata())

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tenantrank.catalog import Catalog
@@ -134,16 +135,120 @@ def test_attestation__of_one_half_of_a_place_withdraws_the_other():
     assert (both.lists("geo")[1], both.lists("regions")[1]) == (None, ["x"])
 
 
-def test_attestation__that_lapses_never_lifts_a_restriction():
-    gone = {"valid_until": "2026-10-01"}
-    after = laid(
-        entry({"offer_id": "mistral|large"}, {"scope": "internal", "deprecation_date": "2026-01-01"}, **gone),
-        entry({"offer_id": "mistral|small"}, {"scope": None, "success_rate": 0.5}, **gone),
+GONE = {"valid_until": "2026-10-01"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"scope": "internal"},
+        {"scope": None},
+        {"tier": "fallback"},
+        {"peer_id": "peer"},
+        {"deprecation_date": "2026-01-01"},
+        {"status": "deprecated"},
+        {"success_rate": 0.5},
+        {"long_ctx_threshold": 1},
+        {"risk": 9.0},
+        {"cleared": False},
+        {"label": "x"},
+        {"no_log": True, "success_rate": 0.5},
+    ],
+)
+@pytest.mark.parametrize("days", [GONE, {"verified_at": "2027-01-01"}])
+def test_attestation__that_lapses_withholds_offers_where_unknown_would_let_through(values, days):
+    records = [record | {"risk": 1.0, "label": "y", "cleared": True} for record in RECORDS]
+    catalog = Catalog.from_records(records, {"cleared": {"sort": "Bool", "default": True}})
+    said = "expired after 2026-10-01" if days is GONE else "is not in force before 2027-01-01"
+    after = laid(entry({"provider_id": "mistral"}, values, **days), catalog=catalog)
+    assert after.offer_ids == ("azure|gpt", "azure|gpt-us")
+    told = next(name for name in values if name != "no_log")
+    assert after.warnings[-1] == (
+        f"overlay acme: attestations[0] {said}: 2 offers withheld, for their {told} is not attested"
     )
-    codes, names = after.strings("scope")
-    assert [names[code] if code >= 0 else None for code in codes] == [None, None, "internal", "own"]
-    assert flags(after, "deprecated")["mistral|large"] == 1
-    assert after.numbers("success_rate")[3] == 0.5
+    assert set(after.provenance["offer_id"].to_pylist()) <= set(after.offer_ids)
+    assert len(laid(entry({"provider_id": "mistral"}, values), catalog=catalog)) == 4
+
+
+def test_attestation__that_lapses_leaves_offers_whose_value_another_one_states():
+    lapsed = entry({"provider_id": "*"}, {"tier": "fallback", "scope": "own"}, **GONE)
+    tier = {"match": {"provider_id": "mistral"}, "set": {"tier": "partner"}}
+    scope = {"match": {"offer_id": "mistral|large"}, "set": {"scope": "own"}}
+    own = {"like": "azure|gpt", "offer_id": "mine", "set": {"tier": "partner", "scope": "own"}}
+    for attestations in ((lapsed, tier, scope), (tier, scope, lapsed)):
+        after = laid(*attestations, offers=[own])
+        assert after.offer_ids == ("mistral|large", "mine")
+        assert "3 offers withheld, for their scope, tier is not attested" in after.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "value"),
+    [
+        ("region_eu", "geo", ["eu"]),
+        ("zdr_default", "zdr", "default"),
+        ("max_output", "max_output", 4096),
+        ("price_own", "price_own", 1.0),
+        ("retention_days", "retention_days", 0),
+    ],
+)
+def test_attestation__that_lapses_withholds_offers_where_a_declared_default_would_let_through(field, column, value):
+    bool_, number = {"sort": "Bool", "default": True}, {"sort": "Num", "default": 1e3}
+    permissive = {field: bool_ if field in ("region_eu", "zdr_default") else number}
+    records = [record | {"price_own": 2.0} for record in RECORDS]
+    lapsed = entry({"offer_id": "azure|gpt"}, {column: value}, **GONE)
+    assert len(laid(lapsed, catalog=Catalog.from_records(records))) == 4
+    assert len(laid(lapsed, catalog=Catalog.from_records(records, permissive))) == 3
+
+
+def test_attestation__that_lapses_leaves_unknown_what_shuts_out():
+    values = {"price_in": 1, "latency_ms": 5, "tok_s": 9, "context": 8, "max_output": 9, "supports_tools": True}
+    values |= {"quality_hint": 1, "open_weights": True, "geo": ["eu"], "regions": ["eu"], "trains_on_data": "no"}
+    after = laid(entry({"provider_id": "mistral"}, values, **GONE))
+    assert len(after) == 4
+    assert all(row[name] is None for row in after.table.slice(2).to_pylist() for name in values)
+
+
+def test_attestation__about_training_at_a_gateway_leaves_its_zero_retention_unknown():
+    gateway = {"zdr": "default", "trains_on_data": "upstream_dependent"}
+    catalog = Catalog.from_records([RECORDS[0] | gateway, RECORDS[1] | gateway, RECORDS[2] | {"zdr": "default"}])
+    match = {"offer_id": ["azure|gpt", "mistral|large"]}
+    for values, days in (
+        ({"trains_on_data": "no"}, GONE),
+        ({"trains_on_data": "no"}, {}),
+        ({"trains_on_data": None}, {}),
+    ):
+        after = laid(entry(match, values, **days), catalog=catalog)
+        assert after.flags("zdr_default").tolist() == [-1, -1, 1]
+    told = laid(entry(match, {"trains_on_data": "no", "zdr": "default"}), catalog=catalog)
+    assert told.flags("zdr_default").tolist() == [1, -1, 1]
+
+
+PROMISED = {
+    "no_log": True, "has_tee": True, "retention_days": 0, "zdr": "default", "trains_on_data": "no", "geo": ["us"],
+    "regions": ["us-1"], "region_scope": "geo", "residency_options": ["us"], "policy_scope": "all", "region_ca": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["provider_id", "base_url", "region_key", "cloud_region", "peer_id"])
+def test_own_offer__that_stands_elsewhere_takes_over_no_promise(where):
+    catalog = Catalog.from_records([RECORDS[0] | PROMISED | {"price_in": 1.5}])
+    own = {"like": "azure|gpt", "offer_id": "mine", "set": {where: "other"}}
+    copy = laid(offers=[own], catalog=catalog).table.slice(1).to_pylist()[0]
+    assert {name: copy[name] for name in PROMISED} == dict.fromkeys(PROMISED)
+    assert (copy["price_in"], copy[where]) == (1.5, "other")
+    vouched = own | {"set": {where: "other", "zdr": "none"}, "contract": "C2", "verified_at": "2026-09-01"}
+    # An attestation matches what the copy says of itself, not what the original said.
+    silent = entry({"model_family": "gpt-5", "geo": "us"}, {"no_log": False})
+    spoken = entry({"offer_id": "mine"}, {"has_tee": True})
+    after = laid(silent, spoken, offers=[vouched], catalog=catalog)
+    assert after.flags("no_log").tolist() == [0, -1]
+    assert after.flags("has_tee").tolist() == [1, 1]
+    assert after.table["zdr"].to_pylist() == ["default", "none"]
+    said = [(row["column"], row["source"]) for row in after.provenance.to_pylist() if row["offer_id"] == "mine"]
+    assert ("no_log", f"overlay:C2: unknown, for {where} is its own") in said
+    assert [source for column, source in said if column == "has_tee"] == ["overlay:MSA"]
+    here = laid(offers=[own | {"set": {"price_in": 2}}], catalog=catalog).table.slice(1).to_pylist()[0]
+    assert {name: here[name] for name in PROMISED} == PROMISED
 
 
 OWN = {"like": "azure|gpt-us", "offer_id": "azure|gpt@se", "set": {"geo": ["eu"], "price_in": 3}, "contract": "C2"}
@@ -210,7 +315,11 @@ def test_dates__are_judged_by_a_given_day_never_by_the_build_date():
         laid(lasting, as_of=None, catalog=base(built=TODAY))
     assert laid(lasting, as_of=None, catalog=base(as_of=TODAY)).warnings == ()
     assert laid(lasting, as_of=date(2027, 1, 1), catalog=base(as_of=TODAY)).warnings != ()
-    assert laid(entry({"provider_id": "azure"}, {"no_log": True}), as_of=None).warnings == ()
+    with pytest.raises(CatalogError, match=r"attestations\[0\]\.verified_at cannot be judged without as_of"):
+        laid(entry({"provider_id": "azure"}, {"no_log": True}, verified_at="2062-01-01"), as_of=None)
+    with pytest.raises(CatalogError, match=r"offers\[0\]\.verified_at cannot be judged without as_of"):
+        laid(offers=[OWN | {"verified_at": "2026-09-01"}], as_of=None)
+    assert laid({"match": {"provider_id": "azure"}, "set": {"tier": "partner"}}, as_of=None).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -246,6 +355,65 @@ def test_own_offer__needs_an_id_of_its_own():
         laid(offers=[OWN | {"verified_at": "2026-01-01", "offer_id": "azure|gpt"}])
     with pytest.raises(CatalogError, match=r"offers\[1\]\.offer_id"):
         laid(offers=[OWN | {"verified_at": "2026-01-01"}] * 2)
+
+
+ENDS = entry({"provider_id": "azure"}, {"no_log": True}, valid_until="2026-12-31")
+
+
+def test_overlaid_catalog__holds_until_its_first_date_passes():
+    def until(*days):
+        return laid(*(entry({"offer_id": "azure|gpt"}, {"no_log": True}, **day) for day in days)).metadata.holds_until
+
+    assert until({}) is None
+    assert until({"valid_until": "2026-11-23"}, {"valid_until": "2027-01-01"}) == TODAY
+    assert until(GONE) is None
+    assert until(GONE, {"verified_at": "2026-12-01", "valid_until": "2027-01-01"}) == date(2026, 11, 30)
+    assert laid(offers=[OWN | {"verified_at": "2026-09-01"} | {"valid_until": "2027-02-01"}]).metadata.holds_until == (
+        date(2027, 2, 1)
+    )
+    longer = entry({"offer_id": "azure|gpt"}, {"no_log": True}, valid_until="2027-06-30")
+    assert laid(longer, catalog=laid(ENDS)).metadata.holds_until == date(2026, 12, 31)
+    assert laid(ENDS, catalog=laid(longer)).metadata.holds_until == date(2026, 12, 31)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".json"])
+def test_overlaid_catalog__is_refused_from_a_file_after_it_held(tmp_path, suffix):
+    after, path = laid(ENDS), tmp_path / f"laid{suffix}"
+    after.save(path)
+    again = Catalog.load(path, as_of=date(2026, 12, 31))
+    assert (again.catalog_id, again.metadata.holds_until) == (after.catalog_id, date(2026, 12, 31))
+    for day, words in ((date(2027, 1, 1), "it is not for 2027-01-01"), (None, "as_of is needed")):
+        with pytest.raises(CatalogError, match=f"holds until 2026-12-31 and {words}") as caught:
+            Catalog.load(path, as_of=day)
+        assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_overlaid_catalog__is_refused_under_another_overlay_after_it_held():
+    after = laid(ENDS)
+    with pytest.raises(CatalogError, match="holds until 2026-12-31"):
+        after.with_overlay({}, date(2027, 1, 1))
+    assert after.with_overlay({}).as_of == TODAY
+
+
+def test_overlaid_catalog__is_refused_as_a_bare_table_after_it_held(tmp_path):
+    table = laid(ENDS).table
+    pq.write_table(table, tmp_path / "bare.parquet")
+    for day in (None, date(2027, 1, 1)):
+        with pytest.raises(CatalogError, match="holds until 2026-12-31"):
+            Catalog.from_table(table, as_of=day)
+        with pytest.raises(CatalogError, match="holds until 2026-12-31"):
+            Catalog.load(tmp_path / "bare.parquet", as_of=day)
+    assert Catalog.from_table(table, as_of=TODAY).catalog_id == laid(ENDS).catalog_id
+
+
+def test_overlaid_catalog__that_ends_is_not_written_where_its_end_cannot_be_said(tmp_path):
+    with pytest.raises(CatalogError, match=r"laid\.csv: CSV cannot say .* holds until 2026-12-31"):
+        laid(ENDS).save(tmp_path / "laid.csv")
+    laid(entry({"provider_id": "azure"}, {"no_log": True})).save(tmp_path / "laid.csv")
+
+
+def test_overlaid_catalog__that_ends_is_not_the_one_that_never_does():
+    assert laid(ENDS).catalog_id != laid(entry({"provider_id": "azure"}, {"no_log": True})).catalog_id
 
 
 def test_overlaid_catalog__survives_a_file(tmp_path):

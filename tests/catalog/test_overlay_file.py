@@ -52,6 +52,8 @@ def test_evidenced__are_columns():
         ({"attestations": [ENTRY | {"match": {"geo": []}}]}, "attestations[0].match.geo"),
         ({"attestations": [ENTRY | {"match": {"geo": [1]}}]}, "attestations[0].match.geo[0]"),
         ({"attestations": [ENTRY | {"match": {"provider_id": False}}]}, "attestations[0].match.provider_id"),
+        ({"attestations": [ENTRY | {"match": {"provider_id": None}}]}, "attestations[0].match.provider_id: expected a"),
+        ({"attestations": [ENTRY | {"match": {"provider_id": "p", "geo": None}}]}, "match.geo: expected a string or"),
         ({"attestations": [ENTRY | {"set": {}}]}, "attestations[0].set"),
         ({"attestations": [{"set": {"tier": "x"}}]}, "attestations[0].match: Field required"),
         ({"attestations": [ENTRY | {"contract": None}]}, "attestations[0]: sets 'no_log' without 'contract'"),
@@ -86,6 +88,12 @@ def test_read_overlay__needs_no_evidence_for_what_is_no_promise():
         ("x.yaml", "name: a\nname: b\n", "key 'name' is given twice in line 2"),
         ("x.yaml", "attestations:\n- set: {no_log: false, no_log: true}\n", "key 'no_log' is given twice in line 2"),
         ("x.json", "{", "not readable as an overlay"),
+        ("x.json", '{"attestations": [{"match": {}, "match": {}}]}', "duplicate key 'match'"),
+        (
+            "x.yaml",
+            "attestations:\n- match: {provider_id: }\n  set: {lab: z}\n",
+            "match.provider_id: expected a string",
+        ),
         ("x.yaml", "a: !!python/object/apply:os.getcwd []\n", "not readable as an overlay"),
     ],
 )
@@ -97,6 +105,19 @@ def test_read_overlay__refuses_broken_files(tmp_path, name, text, words):
     assert str(caught.value).startswith(f"{path}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("overlay", [5, None, [1], b"x.yaml"])
+def test_read_overlay__refuses_what_is_no_overlay(overlay):
+    with pytest.raises(CatalogError, match="an overlay is a mapping or the path of a file, not a "):
+        read_overlay(overlay)
+
+
+def test_read_overlay__takes_evidence_for_a_column_named_as_a_derived_promise():
+    for name in ("region_eu", "region_only_eu", "trains_on_data_no", "zdr_available", "zdr_default"):
+        with pytest.raises(CatalogError, match=f"sets '{name}' without 'contract'"):
+            read_overlay({"attestations": [{"match": {"provider_id": "p"}, "set": {name: True}}]})
+    read_overlay({"attestations": [{"match": {"provider_id": "p"}, "set": {"region_key": "eu"}}]})
 
 
 def test_read_overlay__refuses_a_file_that_is_not_there(tmp_path):

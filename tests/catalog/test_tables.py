@@ -24,6 +24,13 @@ def test_canonical_table__holds_documented_columns_first_and_the_others_by_name(
     assert table["no_log"].null_count == 2
 
 
+def test_canonical_table__refuses_text_that_is_not_utf8():
+    offsets = pa.array([0, 1, 1], pa.int32()).buffers()[1]
+    broken = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"\xff")])
+    with pytest.raises(CatalogError, match=r"the table is damaged: .*UTF8"):
+        canonical_table(offers(lab=broken), {})
+
+
 def test_canonical_table__is_the_same_for_any_encoding_and_chunking():
     plain = offers(lab=["x", None], context=[8, None], regions=[["eu"], None], geo=[[], ["us", "eu"]])
     wide = plain.cast(

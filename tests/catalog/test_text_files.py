@@ -40,8 +40,12 @@ def test_read_json__refuses_other_values():
     ):
         with pytest.raises(CatalogError):
             from_json(value)
-    with pytest.raises(CatalogError, match="NaN is not a JSON number"):
+    with pytest.raises(ValueError, match="NaN is not a JSON number"):
         text_files.read_json(b'[{"offer_id": "a", "price_in": NaN}]', None)
+    with pytest.raises(ValueError, match="duplicate key 'no_log'"):
+        text_files.read_json(b'[{"offer_id": "a", "no_log": false, "no_log": true}]', None)
+    with pytest.raises(ValueError, match="integer 9007199254740992 is outside"):
+        text_files.read_json(b'[{"offer_id": "a", "context": 9007199254740992}]', None)
     with pytest.raises(CatalogError, match="but the file says"):
         from_json({"offers": [RECORD], "catalog_id": "0" * 64})
 
@@ -55,6 +59,13 @@ def test_write_json__is_plain_json_with_an_offer_a_line():
     assert document["offers"] == [RECORD | {"lab": "ü", "price_in": "inf"}, RECORD | {"offer_id": "b"}]
     assert document["catalog_id"] == catalog.catalog_id
     assert sum('"offer_id"' in line for line in text.splitlines()) == 2
+
+
+@pytest.mark.parametrize("context", [2**53, -(2**53)])
+def test_write_json__refuses_a_whole_number_that_reading_refuses(context):
+    text_files.write_json(Catalog.from_records([RECORD | {"context": 2**53 - 1}]))
+    with pytest.raises(CatalogError, match="column 'context': JSON cannot hold a whole number beyond"):
+        text_files.write_json(Catalog.from_records([RECORD | {"context": context}]))
 
 
 def test_read_csv__reads_documented_columns_by_their_kind():

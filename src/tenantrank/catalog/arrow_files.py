@@ -8,6 +8,7 @@ table of offers.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -17,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tenantrank.catalog.catalog import Catalog
-from tenantrank.catalog.metadata import FORMAT, Metadata
+from tenantrank.catalog.metadata import FORMAT, Metadata, marked_until
 from tenantrank.catalog.provenance import nest, unnest
 from tenantrank.catalog.tables import canonical_table
 from tenantrank.errors import CatalogError
+from tenantrank.policy import strict_json
 
 KEY = b"tenantrank"
 PROVENANCE = "__provenance__"
@@ -100,10 +102,12 @@ def _catalog(
     provenance: Callable[[], pa.ChunkedArray] | None,
     as_of: date | None,
 ) -> Catalog:
-    header = json.loads((stated or {}).get(KEY, b"{}"))
+    header = strict_json.loads((stated or {}).get(KEY, b"{}"))
     if not isinstance(header, dict) or header.get("format", FORMAT) != FORMAT:
         raise CatalogError(f"the file's format is not {FORMAT}")
     metadata = Metadata.from_json(header)
+    if metadata.holds_until is None:
+        metadata = dataclasses.replace(metadata, holds_until=marked_until(stated))
     canonical = canonical_table(table, metadata.declared)
 
     def side_table() -> pa.Table | None:

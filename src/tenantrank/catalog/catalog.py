@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tenantrank.catalog.fields import Observations
 from tenantrank.catalog.identity import content_id
-from tenantrank.catalog.metadata import Metadata, declarations, tiers_of
+from tenantrank.catalog.metadata import Metadata, declarations, marked_until, tiers_of
 from tenantrank.catalog.provenance import canonical_provenance
 from tenantrank.catalog.records import table_of_records
 from tenantrank.catalog.schema import CAPABILITY_PREFIX, kind_of_type
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Codes = npt.NDArray[np.int32]
 
 
-def checked_day(day: Any) -> date:
+def checked_day(day: Any, name: str = "as_of") -> date:
     """Give a date back.
 
     Raises
@@ -39,7 +39,7 @@ def checked_day(day: Any) -> date:
         for anything else, a moment with a time of day included
     """
     if isinstance(day, datetime) or not isinstance(day, date):
-        raise CatalogError(f"as_of is not a date: {day!r}")
+        raise CatalogError(f"{name} is not a date: {day!r}")
     return day
 
 
@@ -59,13 +59,16 @@ class Catalog:
         warnings: Sequence[str] = (),
     ) -> None:
         """Hold a canonical table as it is; the class methods are the way in for anything else."""
-        self._table = table
-        self._metadata = metadata
         self._as_of = None if as_of is None else checked_day(as_of)
+        metadata.check_day(self._as_of)
+        self._table = metadata.mark(table)
+        self._metadata = metadata
         self._provenance = provenance
         self._warnings = tuple(warnings)
         self._strings: dict[str, tuple[Codes, tuple[str, ...]]] = {}
         self._capabilities: dict[str, npt.NDArray[np.int8]] = {}
+        self._no_capability = np.full(table.num_rows, -1, dtype=np.int8)
+        self._no_capability.flags.writeable = False
 
     @classmethod
     def from_records(
@@ -131,9 +134,21 @@ class Catalog:
         Raises
         ------
         CatalogError
-            as for `from_records`, and for provenance of an offer that is not in the table
+            as for `from_records`, for provenance of an offer that is not in the table, and for the table of a catalog
+            whose overlay does not hold on ``as_of``
         """
-        metadata = Metadata(declarations(fields), tiers_of(tier_order), built, MappingProxyType(dict(sources or {})))
+        for what, given, cls_ in (("the offers", table, pa.Table), ("provenance", provenance, pa.Table | None)):
+            if not isinstance(given, cls_):
+                raise CatalogError(f"{what} must be an Arrow table, not a {type(given).__name__}")
+        if sources is not None and not isinstance(sources, Mapping):
+            raise CatalogError(f"sources must be a mapping, not a {type(sources).__name__}")
+        metadata = Metadata(
+            declarations(fields),
+            tiers_of(tier_order),
+            None if built is None else checked_day(built, "built"),
+            MappingProxyType(dict(sources or {})),
+            marked_until(table.schema.metadata),
+        )
         canonical = canonical_table(table, metadata.declared)
         stated = None if provenance is None else canonical_provenance(provenance, canonical["offer_id"])
         return cls(canonical, metadata, as_of, stated)
@@ -145,7 +160,8 @@ class Catalog:
         Raises
         ------
         CatalogError
-            one line with the path, for a file that is missing, empty, cut short, damaged or of another form
+            one line with the path, for a file that is missing, empty, cut short, damaged or of another form, and for a
+            catalog whose overlay does not hold on ``as_of``, or that has one which ends and no ``as_of`` is given
         """
         from tenantrank.catalog.files import read_catalog
 
@@ -173,7 +189,8 @@ class Catalog:
         Raises
         ------
         CatalogError
-            for another suffix, or where the file cannot be written
+            for another suffix, where the file cannot be written, and for CSV where an overlay ends on some day, which
+            CSV cannot say
         """
         from tenantrank.catalog.files import write_catalog
 
@@ -192,12 +209,14 @@ class Catalog:
         Returns
         -------
         Catalog
-            with an id of its own; what matched nothing is told in ``warnings``
+            with an id of its own; what matched nothing and what is withheld is told in ``warnings``. It holds for days
+            up to the first on which one of the overlay's dates is passed, and is refused for later ones
 
         Raises
         ------
         CatalogError
-            one line with the place of the fault; also where a date has to be judged and ``as_of`` is not known
+            one line with the place of the fault; also where a date has to be judged and ``as_of`` is not known, and
+            where the overlay laid over this catalog before does not hold on that day
         """
         from tenantrank.catalog.overlay import apply_overlay
 
@@ -303,7 +322,8 @@ class Catalog:
             elif column in self._table.column_names and pa.types.is_boolean(self._table[column].type):
                 values = pc.fill_null(self._table[column].cast(pa.int8()), -1).to_numpy().astype(np.int8)
             else:
-                values = np.full(len(self), -1, dtype=np.int8)
+                # Not kept by name: a policy may name any number of capabilities that no offer has.
+                return self._no_capability
             values.flags.writeable = False
             self._capabilities[name] = values
         return values

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tenantrank.catalog.schema import GEOS, kind_of_type
+from tenantrank.catalog.sources.regions import area_of
 from tenantrank.policy.signature import Sort
 
 Flags = npt.NDArray[np.int8]
@@ -199,6 +200,11 @@ def _places(table: pa.Table) -> Iterator[Derived]:
         if place not in spellings:
             spellings.append(place)
 
+    areas: dict[str, set[str]] = {}
+    for region in regions.rows:
+        area = place_name(region) if place_name(region) in coarse else area_of(region)
+        areas[region] = set() if area is None else {place_name(area)}
+
     def lists(spellings: list[str], by: _Membership) -> Callable[[], Flags]:
         def values() -> Flags:
             listed = geo.listing(spellings, count) | regions.listing(spellings, count)
@@ -209,6 +215,7 @@ def _places(table: pa.Table) -> Iterator[Derived]:
     def lists_only(spellings: list[str]) -> Callable[[], Flags]:
         def values() -> Flags:
             flags = np.full(count, UNKNOWN)
+            inside = {place_name(spelling) for spelling in spellings}
             for source, decides in ((regions, regions.known & ~geo.known), (geo, geo.known)):
                 matched = np.zeros(count, dtype=np.int64)
                 for spelling in spellings:
@@ -217,6 +224,10 @@ def _places(table: pa.Table) -> Iterator[Derived]:
                 # Without `geo`, a region that is not the place itself may still lie within it.
                 otherwise = FALSE if source is geo else UNKNOWN
                 flags[decides] = np.where(every[decides], TRUE, otherwise)
+            for region, rows in regions.rows.items():
+                # What `geo` says is not sure where `regions` names a place that lies elsewhere.
+                if not inside.issuperset(areas[region]):
+                    flags[rows] = np.where(flags[rows] == TRUE, UNKNOWN, flags[rows])
             return flags
 
         return values

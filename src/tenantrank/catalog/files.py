@@ -36,7 +36,7 @@ _serial = itertools.count()
 
 def read_catalog(path: str | os.PathLike[str], as_of: date | None = None) -> Catalog:
     """Read a catalog file by its suffix; see `Catalog.load`."""
-    path = Path(path)
+    path = _path(path)
     read, _ = _form(path)
     try:
         # Read once: what is checked is what is used, whatever happens to the file meanwhile.
@@ -55,7 +55,7 @@ def read_catalog(path: str | os.PathLike[str], as_of: date | None = None) -> Cat
 
 def write_catalog(catalog: Catalog, path: str | os.PathLike[str]) -> None:
     """Write a catalog file by its suffix; see `Catalog.save`."""
-    path = Path(path)
+    path = _path(path)
     _, write = _form(path)
     try:
         content = write(catalog)
@@ -97,6 +97,12 @@ def one_line(text: str, limit: int = 300) -> str:
     """Give a message as one line of bounded length."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _path(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise CatalogError(f"not the path of a file: {path!r}")
+    return Path(path)
 
 
 def _form(path: Path) -> tuple[_Reader, _Writer]:

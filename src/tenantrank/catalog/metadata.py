@@ -11,10 +11,13 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from tenantrank.errors import CatalogError
 from tenantrank.policy.signature import DEFAULT_TIER_ORDER, Field, Fields
 
 FORMAT = "tenantrank-catalog/1"
+_HOLDS_UNTIL = b"tenantrank.holds_until"
 _DECLARATION_KEYS = frozenset({"sort", "default", "unit", "description", "source"})
 
 
@@ -28,12 +31,14 @@ class Metadata:
     tier_order : tier names, lowest first
     built : day on which the snapshot was made
     sources : what each source name of the provenance table stands for; any JSON values
+    holds_until : the last day on which the overlay laid over the catalog stands as it did; ``None`` is for ever
     """
 
     declared: Mapping[str, Field] = field(default_factory=dict)
     tier_order: tuple[str, ...] = DEFAULT_TIER_ORDER
     built: date | None = None
     sources: Mapping[str, Any] = field(default_factory=dict)
+    holds_until: date | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give the metadata as JSON values; an infinite default is the string ``inf``."""
@@ -42,6 +47,7 @@ class Metadata:
             "fields": {name: _declaration(declared) for name, declared in self.declared.items()},
             "built": None if self.built is None else self.built.isoformat(),
             "sources": dict(self.sources),
+            **({} if self.holds_until is None else {"holds_until": self.holds_until.isoformat()}),
         }
 
     @classmethod
@@ -53,19 +59,55 @@ class Metadata:
         CatalogError
             for a value of another shape
         """
-        fields, built, sources = values.get("fields"), values.get("built"), values.get("sources")
+        fields, sources = values.get("fields"), values.get("sources")
         for key, value in (("fields", fields), ("sources", sources)):
             if value is not None and not isinstance(value, Mapping):
                 raise CatalogError(f"{key} is not a mapping: {value!r}")
-        if isinstance(built, str):
-            try:
-                built = date.fromisoformat(built)
-            except ValueError:
-                raise CatalogError(f"built is not a date as YYYY-MM-DD: {built!r}") from None
-        elif built is not None:
-            raise CatalogError(f"built is not a date as YYYY-MM-DD: {built!r}")
+        built, until = (_day(key, values.get(key)) for key in ("built", "holds_until"))
         tiers = values.get("tier_order", DEFAULT_TIER_ORDER)
-        return cls(declarations(fields), tiers_of(tiers), built, MappingProxyType(dict(sources or {})))
+        return cls(declarations(fields), tiers_of(tiers), built, MappingProxyType(dict(sources or {})), until)
+
+    def check_day(self, as_of: date | None) -> None:
+        """Refuse a day of judging on which the overlay laid over the catalog no longer stands as it was laid.
+
+        Raises
+        ------
+        CatalogError
+            for a day after ``holds_until``, or none at all
+        """
+        if self.holds_until is not None and (as_of is None or as_of > self.holds_until):
+            day = "as_of is needed" if as_of is None else f"it is not for {as_of}"
+            raise CatalogError(
+                f"the overlay applied to this catalog holds until {self.holds_until} and {day}: "
+                "give a day up to then, or lay the overlay over the catalog without it again"
+            )
+
+    def mark(self, table: pa.Table) -> pa.Table:
+        """Write ``holds_until`` into a table's schema, so that it goes wherever the bare table goes."""
+        if self.holds_until is None:
+            return table
+        return table.replace_schema_metadata({_HOLDS_UNTIL: self.holds_until.isoformat().encode()})
+
+
+def marked_until(schema: Mapping[bytes, bytes] | None) -> date | None:
+    """Read what `Metadata.mark` wrote into a table's schema.
+
+    Raises
+    ------
+    CatalogError
+        for a mark that is no date
+    """
+    mark = (schema or {}).get(_HOLDS_UNTIL)
+    return None if mark is None else _day("holds_until", mark.decode("utf-8", "replace"))
+
+
+def _day(key: str, value: Any) -> date | None:
+    try:
+        if value is None or isinstance(value, str):
+            return None if value is None else date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise CatalogError(f"{key} is not a date as YYYY-MM-DD: {value!r}")
 
 
 def tiers_of(tier_order: Any) -> tuple[str, ...]:
@@ -82,6 +124,8 @@ def tiers_of(tier_order: Any) -> tuple[str, ...]:
         or not all(isinstance(tier, str) for tier in tier_order)
     ):
         raise CatalogError(f"tier_order is not a list of strings: {tier_order!r}")
+    for tier in tier_order:
+        _check_text("tier", tier)
     return Fields(None, tier_order).tier_order
 
 
@@ -99,12 +143,16 @@ def declarations(fields: Mapping[str, Any] | None) -> Mapping[str, Field]:
     CatalogError
         for a declaration without a usable sort or default, or one that changes the sort of a built-in field
     """
+    if fields is not None and not isinstance(fields, Mapping):
+        raise CatalogError(f"field declarations are a mapping from name to declaration, not a {type(fields).__name__}")
     plain = Fields()
     declared: dict[str, Field] = {}
     for name, given in (fields or {}).items():
         if isinstance(fields, Fields) and plain.get(name) == given:
             continue
         if isinstance(given, Field):
+            Fields({name: given})
+            _check_text("field", name)
             declared[name] = given
             continue
         extra = set(given) - _DECLARATION_KEYS if isinstance(given, Mapping) else set()
@@ -113,6 +161,7 @@ def declarations(fields: Mapping[str, Any] | None) -> Mapping[str, Field]:
         if isinstance(given, Mapping) and given.get("default") == "inf":
             given = {**given, "default": math.inf}
         read = Fields({name: given})[name]
+        _check_text("field", name)
         texts = {key: given[key] for key in ("unit", "description", "source") if key in given}
         if not all(isinstance(text, str) for text in texts.values()):
             raise CatalogError(f"field {name!r}: unit, description and source are strings")
@@ -128,14 +177,24 @@ def canonical_declarations(metadata: Metadata) -> bytes:
     """Give the bytes by which field declarations and tier order enter the catalog's id.
 
     JSON with sorted keys, no spaces and ASCII escapes: ``{"fields": {name: [sort, default]}, "tier_order": […]}``, the
-    default of a Num as the 16 hex digits of its IEEE double, high byte first.
+    default of a Num as the 16 hex digits of its IEEE double, high byte first; and ``"holds_until": "YYYY-MM-DD"`` where
+    that is set.
     """
     fields = {}
     for name, declared in metadata.declared.items():
         default = declared.default
         fields[name] = [declared.sort, default if declared.sort == "Bool" else _hex(float(default))]
-    content = {"fields": fields, "tier_order": list(metadata.tier_order)}
+    content: dict[str, Any] = {"fields": fields, "tier_order": list(metadata.tier_order)}
+    if metadata.holds_until is not None:
+        content["holds_until"] = metadata.holds_until.isoformat()
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _check_text(what: str, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise CatalogError(f"{what} name {name!r} is not text that UTF-8 can hold") from None
 
 
 def _hex(number: float) -> str:

@@ -1,16 +1,21 @@
 """Laying an operator's attestations over a catalog.
 
-These rules keep the result on the safe side. An attestation that is not in force on the day of judging makes its
-columns unknown for the offers it matches: the public value does not come back. One in force wins over one that is not,
-and the later over the earlier. ``geo`` and ``regions`` are one statement: where only one of them is attested, the other
-becomes unknown.
+What an attestation says holds while it is in force on the day of judging. One that is not makes its columns unknown for
+the offers it matches, where unknown shuts out, and else withholds these offers (see `tenantrank.catalog.lapse`): in
+neither case does the public value come back. A policy that negates a promise reads unknown as false, as everywhere. One
+in force wins over one that is not, and the later over the earlier.
+
+Some columns are read together. Where only one of ``geo`` and ``regions`` is attested, the other becomes unknown; and
+so does ``zdr`` where ``trains_on_data`` said that an upstream decides and is now attested alone. An offer of the
+operator's own that stands elsewhere than the one it copies takes over none of its promises.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -20,7 +25,8 @@ import pyarrow.compute as pc
 
 from tenantrank.catalog.catalog import Catalog, checked_day
 from tenantrank.catalog.changes import Change, Rows, changed_provenance, changed_table
-from tenantrank.catalog.overlay_file import Attestation, Match, Overlay, OwnOffer, read_overlay
+from tenantrank.catalog.lapse import holds_until, lapse_of, unknown_shuts_out
+from tenantrank.catalog.overlay_file import Attestation, Match, Overlay, OwnOffer, is_promise, read_overlay
 from tenantrank.catalog.records import array_of_value
 from tenantrank.catalog.schema import BY_NAME, Kind, kind_of_type
 from tenantrank.catalog.tables import canonical_table, kind_of_column
@@ -28,8 +34,8 @@ from tenantrank.errors import CatalogError
 
 _KEYS = frozenset({"offer_id", "provider_id", "model_family"})
 _PLACES = ("geo", "regions")
-_UNKNOWN_PERMITS = frozenset({"scope", "deprecation_date", "success_rate"})
-"""Columns in which a null shuts out less than any value: a lapsed value stays, a lapsed withdrawal has no effect."""
+_WHERE = ("provider_id", "base_url", "region_key", "cloud_region", "peer_id")
+"""Columns that say who serves an offer and where: with another value in one of them, no promise is taken over."""
 
 
 def apply_overlay(
@@ -39,25 +45,31 @@ def apply_overlay(
     read = read_overlay(overlay)
     today = catalog.as_of if as_of is None else checked_day(as_of)
     for place, entry in _entries(read):
-        if today is None and entry.valid_until is not None:
-            raise CatalogError(f"overlay {read.name}: {place}.valid_until cannot be judged without as_of")
+        for key in ("valid_until", "verified_at"):
+            if today is None and getattr(entry, key) is not None:
+                raise CatalogError(f"overlay {read.name}: {place}.{key} cannot be judged without as_of")
     kinds = {place: _kinds(catalog, entry, f"overlay {read.name}: {place}") for place, entry in _entries(read)}
     warnings: list[str] = []
     added = _added(catalog, read, today, warnings)
     table = _with_copies(catalog.table, added)
-    own = _own_changes(read, added, kinds, table.num_rows)
+    blank = _blanks(read, added, table)
+    table = changed_table(table, blank)
+    own = _own_changes(read, added, kinds, table)
     table = changed_table(table, own)
-    attested = _attested(read, table, own, kinds, today, warnings)
+    attested, kept = _attested(catalog, read, table, blank, own, kinds, today, warnings)
     table = changed_table(table, attested)
-    canonical = canonical_table(table, catalog.metadata.declared)
+    canonical = canonical_table(table.filter(pa.array(kept)), catalog.metadata.declared)
     changes = [*own, *attested]
     copies = [(entry.like, entry.offer_id) for _, entry, _ in added]
 
     def side_table() -> pa.Table:
-        return changed_provenance(catalog.provenance, canonical["offer_id"], copies, changes)
+        said = changed_provenance(catalog.provenance, table["offer_id"], copies, changes)
+        return said.filter(pc.is_in(said["offer_id"], canonical["offer_id"].combine_chunks()))
 
+    ends = [catalog.metadata.holds_until, holds_until((entry for _, entry in _entries(read)), today)]
+    metadata = replace(catalog.metadata, holds_until=min((day for day in ends if day is not None), default=None))
     said = [*catalog.warnings, *(f"overlay {read.name}: {warning}" for warning in warnings)]
-    return Catalog(canonical, catalog.metadata, today, side_table, said)
+    return Catalog(canonical, metadata, today, side_table, said)
 
 
 def _entries(overlay: Overlay) -> list[tuple[str, Attestation | OwnOffer]]:
@@ -86,14 +98,6 @@ def _kinds(catalog: Catalog, entry: Attestation | OwnOffer, place: str) -> dict[
     return kinds
 
 
-def _lapse(entry: Attestation | OwnOffer, today: date | None) -> str | None:
-    if today is not None and entry.valid_until is not None and entry.valid_until < today:
-        return f"expired after {entry.valid_until}"
-    if today is not None and entry.verified_at is not None and entry.verified_at > today:
-        return f"is not in force before {entry.verified_at}"
-    return None
-
-
 def _source(overlay: Overlay, entry: Attestation | OwnOffer) -> str:
     account = f", account {entry.account}" if entry.account else ""
     return f"overlay:{entry.contract or overlay.name}{account}"
@@ -112,7 +116,7 @@ def _added(
                 f"overlay {overlay.name}: offers[{position}].offer_id: {entry.offer_id!r} already exists"
             )
         taken.add(entry.offer_id)
-        lapse = _lapse(entry, today)
+        lapse = lapse_of(entry, today)
         if entry.like not in rows:
             warnings.append(f"offers[{position}] is not added: there is no offer {entry.like!r} to be like")
         elif lapse is not None:
@@ -131,79 +135,126 @@ def _with_copies(table: pa.Table, added: Sequence[tuple[int, OwnOffer, int]]) ->
     return pa.concat_tables([table, copies]).unify_dictionaries().combine_chunks()
 
 
+def _own_row(table: pa.Table, count: int, offset: int) -> Rows:
+    rows = np.zeros(table.num_rows, dtype=bool)
+    rows[table.num_rows - count + offset] = True
+    return rows
+
+
+def _blanks(overlay: Overlay, added: Sequence[tuple[int, OwnOffer, int]], table: pa.Table) -> list[Change]:
+    """Take the promises of the original out of copies that stand elsewhere; attestations may still make them."""
+    changes = []
+    for offset, (_, entry, _) in enumerate(added):
+        moved = [name for name in _WHERE if name in entry.set]
+        for name in table.column_names if moved else ():
+            promised = is_promise(name) or name == "policy_scope"
+            if promised and name not in entry.set and table[name][table.num_rows - len(added) + offset].is_valid:
+                kind = kind_of_type(table[name].type)
+                assert kind is not None, "a canonical table holds no other type"
+                said = f"{_source(overlay, entry)}: unknown, for {moved[0]} is its own"
+                rows = _own_row(table, len(added), offset)
+                changes.append(Change(name, array_of_value(None, kind), rows, said, entry.verified_at))
+    return changes
+
+
 def _own_changes(
-    overlay: Overlay, added: Sequence[tuple[int, OwnOffer, int]], kinds: Mapping[str, Mapping[str, Kind]], count: int
+    overlay: Overlay,
+    added: Sequence[tuple[int, OwnOffer, int]],
+    kinds: Mapping[str, Mapping[str, Kind]],
+    table: pa.Table,
 ) -> list[Change]:
     changes = []
     for offset, (position, entry, _) in enumerate(added):
-        rows = np.zeros(count, dtype=bool)
-        rows[count - len(added) + offset] = True
-        changes += _changes(entry, kinds[f"offers[{position}]"], rows, _source(overlay, entry), None)
-        changes += _companions(entry, rows, _source(overlay, entry))
+        rows, source = _own_row(table, len(added), offset), _source(overlay, entry)
+        changes += _changes(entry, kinds[f"offers[{position}]"], rows, source)
+        changes += _companions(entry, rows, source, table)
     return changes
 
 
-def _changes(
-    entry: Attestation | OwnOffer, kinds: Mapping[str, Kind], rows: Rows, source: str, lapse: str | None
-) -> list[Change]:
+def _changes(entry: Attestation | OwnOffer, kinds: Mapping[str, Kind], rows: Rows, source: str) -> list[Change]:
+    return [
+        Change(name, array_of_value(entry.set[name], kind), rows, source, entry.verified_at)
+        for name, kind in kinds.items()
+    ]
+
+
+def _companions(entry: Attestation | OwnOffer, rows: Rows, source: str, table: pa.Table) -> list[Change]:
+    """Withdraw what an entry does not set and what was said together with something that it sets."""
     changes = []
-    for name, kind in kinds.items():
-        value = array_of_value(entry.set[name], kind)
-        said = source
-        if lapse:
-            said = f"{source}: attestation {lapse}"
-            if name not in _UNKNOWN_PERMITS:
-                value = array_of_value(None, kind)
-            elif not value[0].is_valid:
-                continue
-        changes.append(Change(name, value, rows, said, entry.verified_at))
-    return changes
-
-
-def _companions(entry: Attestation | OwnOffer, rows: Rows, source: str) -> list[Change]:
-    """Withdraw the half of a place that an entry does not set."""
     set_, unset = [name for name in _PLACES if name in entry.set], [name for name in _PLACES if name not in entry.set]
-    if not set_ or not unset:
-        return []
-    said = f"{source}: unknown, for only {set_[0]} is attested"
-    return [Change(unset[0], array_of_value(None, "list"), rows, said, entry.verified_at)]
+    if set_ and unset:
+        said = f"{source}: unknown, for only {set_[0]} is attested"
+        changes.append(Change(unset[0], array_of_value(None, "list"), rows, said, entry.verified_at))
+    texts = all(kind_of_type(table[name].type) == "string" for name in ("trains_on_data", "zdr"))
+    if texts and "trains_on_data" in entry.set and "zdr" not in entry.set:
+        # A gateway's `zdr` covers its own layer, which only its `trains_on_data` says.
+        upstream = pc.fill_null(pc.equal(table["trains_on_data"], "upstream_dependent"), False).to_numpy()
+        said = f"{source}: unknown, for only trains_on_data is attested of a gateway"
+        changes.append(Change("zdr", array_of_value(None, "string"), rows & upstream, said, entry.verified_at))
+    return changes
 
 
 def _attested(
+    catalog: Catalog,
     overlay: Overlay,
     table: pa.Table,
+    blank: Sequence[Change],
     own: Sequence[Change],
     kinds: Mapping[str, Mapping[str, Kind]],
     today: date | None,
     warnings: list[str],
-) -> list[Change]:
-    """Work out what each attestation changes: rows that a stronger statement sets are left out."""
+) -> tuple[list[Change], Rows]:
+    """Work out what attestations change, leaving out rows that a stronger statement sets, and which offers stay."""
     values: list[Change] = []
-    lapsed: list[Change] = []
+    weak: list[Change] = list(blank)
+    withholding: list[tuple[str, list[str], Rows]] = []
     for position, entry in enumerate(overlay.attestations):
         rows, source = _matching(entry.match, table), _source(overlay, entry)
+        place, lapse = f"attestations[{position}]", lapse_of(entry, today)
         if not rows.any():
-            warnings.append(f"attestations[{position}] matches no offer")
+            warnings.append(f"{place} matches no offer")
             continue
-        lapse = _lapse(entry, today)
-        if lapse:
-            names = ", ".join(sorted(entry.set))
-            warnings.append(f"attestations[{position}] {lapse}: {names} of {int(rows.sum())} offers not attested")
-        group = lapsed if lapse else values
-        group += _changes(entry, kinds[f"attestations[{position}]"], rows, source, lapse)
-        lapsed += _companions(entry, rows, source)
-    # From the strongest to the weakest; each row of a column is set by the first that reaches it.
+        weak += _companions(entry, rows, source, table)
+        if lapse is None:
+            values += _changes(entry, kinds[place], rows, source)
+            continue
+        closed = [name for name, kind in kinds[place].items() if unknown_shuts_out(name, kind, catalog.fields)]
+        for name in closed:
+            unknown, said = array_of_value(None, kinds[place][name]), f"{source}: attestation {lapse}"
+            weak.append(Change(name, unknown, rows, said, entry.verified_at))
+        if closed:
+            warnings.append(f"{place} {lapse}: {', '.join(sorted(closed))} of {int(rows.sum())} offers not attested")
+        withholding.append((f"{place} {lapse}", sorted(set(entry.set).difference(closed)), rows))
     settled: dict[str, Rows] = {}
     for change in own:
-        settled[change.column] = settled.get(change.column, np.zeros(table.num_rows, dtype=bool)) | change.rows
+        settled[change.column] = _settled(settled, change) | change.rows
+    # From the strongest to the weakest; each row of a column is set by the first that reaches it.
+    changes = _unsettled(reversed(values), settled)
+    kept = np.ones(table.num_rows, dtype=bool)
+    for said, names, rows in withholding:
+        open_ = {name: rows & ~settled.get(name, np.zeros_like(rows)) for name in names}
+        withheld = np.logical_or.reduce([np.zeros_like(rows), *open_.values()])
+        kept &= ~withheld
+        if withheld.any():
+            told = ", ".join(name for name, missing in open_.items() if missing.any())
+            warnings.append(f"{said}: {int(withheld.sum())} offers withheld, for their {told} is not attested")
+    changes += _unsettled(reversed(weak), settled)
+    return changes[::-1], kept
+
+
+def _settled(settled: Mapping[str, Rows], change: Change) -> Rows:
+    return settled.get(change.column, np.zeros_like(change.rows))
+
+
+def _unsettled(changes: Iterable[Change], settled: dict[str, Rows]) -> list[Change]:
     kept = []
-    for change in [*reversed(values), *reversed(lapsed)]:
-        before = settled.get(change.column, np.zeros(table.num_rows, dtype=bool))
+    for change in changes:
+        before = _settled(settled, change)
         rows = change.rows & ~before
         settled[change.column] = before | rows
         if rows.any():
             kept.append(Change(change.column, change.value, rows, change.source, change.as_of))
-    return kept[::-1]
+    return kept
 
 
 def _matching(match: Match, table: pa.Table) -> Rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Hashable, Mapping
 from datetime import date, datetime
@@ -13,6 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tenantrank.errors import CatalogError
+from tenantrank.policy import strict_json
 
 EVIDENCED = frozenset(
     {
@@ -28,6 +28,13 @@ EVIDENCED = frozenset(
     }
 )
 """Columns that tenants are promised something about: to set one takes a contract and the day it was verified."""
+
+_PROMISED_FACTS = frozenset({"trains_on_data_no", "zdr_available", "zdr_default"})
+
+
+def is_promise(name: str) -> bool:
+    """Say whether a column is one of `EVIDENCED`, or states by itself a fact that is derived from these."""
+    return name in EVIDENCED or name in _PROMISED_FACTS or (name.startswith("region_") and name != "region_key")
 
 
 def _day(value: Any) -> Any:
@@ -45,9 +52,15 @@ def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
+def _patterns(value: Any) -> Any:
+    if value is None:
+        raise ValueError("expected a string or a list of strings, got nothing")
+    return _one_or_more(value)
+
+
 Day = Annotated[date | None, BeforeValidator(_day)]
 Text = Annotated[str, Field(min_length=1)]
-Patterns = Annotated[tuple[Text, ...] | None, BeforeValidator(_one_or_more), Field(min_length=1)]
+Patterns = Annotated[tuple[Text, ...] | None, BeforeValidator(_patterns), Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -89,7 +102,7 @@ class _Evidence(_Strict):
 
     @model_validator(mode="after")
     def _is_evidenced(self) -> _Evidence:
-        promised = sorted(name for name, value in self.set.items() if name in EVIDENCED and value is not None)
+        promised = sorted(name for name, value in self.set.items() if is_promise(name) and value is not None)
         for key in ("contract", "verified_at"):
             if promised and getattr(self, key) is None:
                 raise ValueError(f"sets {promised[0]!r} without {key!r}")
@@ -135,10 +148,12 @@ def read_overlay(overlay: Mapping[str, Any] | str | os.PathLike[str]) -> Overlay
     """
     if isinstance(overlay, Mapping):
         return _checked(overlay, "overlay")
+    if not isinstance(overlay, str | os.PathLike):
+        raise CatalogError(f"an overlay is a mapping or the path of a file, not a {type(overlay).__name__}")
     path = Path(overlay)
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+        content = strict_json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror or error}") from None
     except (ValueError, yaml.YAMLError, RecursionError) as error:

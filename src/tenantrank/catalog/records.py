@@ -54,6 +54,8 @@ def table_of_records(
     CatalogError
         naming row, offer and key, for anything that is not of this form
     """
+    if not isinstance(offers, Iterable) or isinstance(offers, Mapping | str | bytes):
+        raise CatalogError(f"offers are a list of records, not a {type(offers).__name__}")
     rows = [_flat(row, record) for row, record in enumerate(offers)]
     columns: dict[str, list[Any]] = {name: [None] * len(rows) for name in kinds or {}}
     for row, flat in enumerate(rows):

@@ -53,8 +53,9 @@ class Column:
     ----------
     kind : one of `KINDS`; a ``string`` has int32 dictionary codes in the table, a ``list`` holds strings
     unit : unit of a number, form of a string where it has one, else empty
-    null : what a null says; a policy never takes it for permission
-    default : for a number, what a policy sees where nothing is known
+    null : what a null says, and what it counts as where a policy reads the column by a rule of its own
+    default : for a number, what a policy sees where nothing is known; the worst value there is for prices, factors,
+        delays, speeds, retention, windows and quality, the best for `success_rate`, neither for `long_ctx_threshold`
     required : a null is refused
     """
 
@@ -73,6 +74,7 @@ class Column:
 
 
 _UNSTATED = "no source states it"
+_NO_END = "no end is announced by any source: not deprecated, but by `status`"
 _INF = math.inf
 
 
@@ -114,7 +116,9 @@ COLUMNS: tuple[Column, ...] = (
     _text("family_group", "line of models that the family belongs to"),
     _text("lab", "organisation that made the model"),
     _text("mode", "kind of endpoint", "chat, completion or responses"),
-    _text("status", "the provider's own label", "beta or deprecated", "no label is stated"),
+    _text(
+        "status", "the provider's own label", "beta or deprecated", "no label is stated: neither beta nor deprecated"
+    ),
     _text("tier", "the operator's tier", "a name of the tier order", "counts as fallback"),
     _text("scope", "only requests of this scope may use the offer", "", "open to every request"),
     _text("peer_id", "who really serves a relayed offer", "", "the provider itself"),
@@ -159,7 +163,7 @@ COLUMNS: tuple[Column, ...] = (
     _text("knowledge_cutoff", "end of the training data", "YYYY, YYYY-MM or YYYY-MM-DD"),
     Column("release_date", "date32", "date", _UNSTATED, "first release of the model"),
     Column("last_updated", "date32", "date", _UNSTATED, "last change of the model by its maker"),
-    Column("deprecation_date", "date32", "date", "no end is announced by any source", "day from which the offer ends"),
+    Column("deprecation_date", "date32", "date", _NO_END, "day from which the offer ends"),
     _text("region_key", "what tells this offer from the same model elsewhere", "", "the provider's default endpoint"),
     _places("geo", "coarse places where requests may be processed, as eu, us, uk, ch, global"),
     _places("regions", "cloud regions, or coarse places where no finer one is known, of processing"),
@@ -177,7 +181,7 @@ COLUMNS: tuple[Column, ...] = (
     _flag("has_tee", "runs in a trusted execution environment"),
     Column("latency_ms", "double", "ms", "not measured", "time to answer, as the operator measured it", _INF),
     Column("tok_s", "double", "tokens/s", "not measured", "output speed, as the operator measured it"),
-    Column("success_rate", "double", "0-1", "not measured", "share of calls that succeed", 1.0),
+    Column("success_rate", "double", "0-1", "not measured: counts as 1", "share of calls that succeed", 1.0),
     Column("quality_hint", "double", "0-1", "no estimate", "the operator's estimate of quality"),
     _text("base_url", "base address of the provider's API"),
     _text("source_set", "the sources that describe this offer", "names joined by +"),

@@ -60,14 +60,19 @@ def canonical_table(table: pa.Table, declared: Mapping[str, Field]) -> pa.Table:
     -------
     pa.Table
         the documented columns in their order, then the others by name; strings as int32 dictionary codes in order of
-        first appearance; further numeric columns as doubles; −0.0 as 0.0; rows in the order given
+        first appearance, an empty ``tier`` as null; further numeric columns as doubles; −0.0 as 0.0; rows in the order
+        given
 
     Raises
     ------
     CatalogError
         naming column and offer, for a duplicate column, a type that the column cannot hold, NaN, −inf, a null inside a
-        list, a null or empty key, or an ``offer_id`` that occurs twice
+        list, a null or empty key, or an ``offer_id`` that occurs twice; and for a table that Arrow calls invalid
     """
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise CatalogError(f"the table is damaged: {' '.join(str(error).split())}") from None
     names = table.column_names
     if len(set(names)) != len(names):
         raise CatalogError(f"column {next(n for n in names if names.count(n) > 1)!r} occurs twice")
@@ -143,7 +148,10 @@ def _column(name: str, data: pa.ChunkedArray, kind: Kind, ids: pa.Array) -> pa.A
     array = _one_array(data)
     if kind == "string":
         plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-        return plain.cast(pa.string()).dictionary_encode()
+        text = plain.cast(pa.string())
+        if name == "tier":  # the language reads a tier of no letters as none
+            text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+        return text.dictionary_encode()
     if kind == "list":
         return _list(name, array, ids)
     try:

@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,16 +26,24 @@ from tenantrank.catalog.records import table_of_records
 from tenantrank.catalog.schema import BY_NAME, KINDS, Kind, arrow_type, kind_of_type
 from tenantrank.catalog.tables import canonical_table
 from tenantrank.errors import CatalogError
+from tenantrank.policy import strict_json
 from tenantrank.policy.signature import Field, Sort
 
 LIST_SEPARATOR = "|"
+_EXACT = strict_json.MAX_INTEGER
 KIND_MARK = "::"
 _DECLARED: Mapping[str, tuple[Sort, float | bool]] = {"bool": ("Bool", False), "double": ("Num", 0.0)}
 """What the mark on a documented column of another kind declares."""
 
 
 def write_json(catalog: Catalog) -> bytes:
-    """Give a catalog as UTF-8 JSON, one offer a line; nulls are left out and infinite numbers are ``"inf"``."""
+    """Give a catalog as UTF-8 JSON, one offer a line; nulls are left out and infinite numbers are ``"inf"``.
+
+    Raises
+    ------
+    CatalogError
+        for a whole number beyond ±(2^53 − 1), which not every JSON reader reads as it is
+    """
     head = {
         "format": FORMAT,
         "catalog_id": catalog.catalog_id,
@@ -54,9 +62,9 @@ def read_json(content: bytes, as_of: date | None) -> Catalog:
     ------
     CatalogError
         for content of another form, NaN, or a content that is not what its ``catalog_id`` says; ``ValueError`` for
-        text that is no JSON
+        text that is no JSON or that two readers could read differently (see `tenantrank.policy.strict_json`)
     """
-    document = json.loads(content, parse_constant=_refuse_constant)
+    document = strict_json.loads(content)
     head = {"offers": document} if isinstance(document, list) else document
     if not isinstance(head, dict) or not isinstance(head.get("offers"), list):
         raise CatalogError("not a list of offers, nor an object with one under 'offers'")
@@ -78,8 +86,14 @@ def write_csv(catalog: Catalog) -> bytes:
     Raises
     ------
     CatalogError
-        for a list that is empty, or that holds an empty string or the separator
+        for a list that is empty, or that holds an empty string or the separator; and for a catalog whose overlay ends
+        on some day
     """
+    if catalog.metadata.holds_until is not None:
+        raise CatalogError(
+            f"CSV cannot say that the overlay applied to this catalog holds until {catalog.metadata.holds_until}: "
+            "save it in another form"
+        )
     columns: dict[str, pa.Array] = {}
     for name in catalog.table.column_names:
         column, kind = catalog.table[name], _kind(catalog.table, name)
@@ -152,6 +166,9 @@ def _marked(catalog: Catalog, name: str) -> bool:
 
 def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
     names = [name for name in table.column_names if table[name].null_count < table.num_rows]
+    for name in names:
+        if pa.types.is_int64(table[name].type) and max(map(abs, pc.min_max(table[name]).as_py().values())) > _EXACT:
+            raise CatalogError(f"column {name!r}: JSON cannot hold a whole number beyond ±(2^53 − 1)")
     columns = [_json_values(table[name]) for name in names]
     for values in zip(*columns, strict=True):
         yield {name: value for name, value in zip(names, values, strict=True) if value is not None}
@@ -165,10 +182,6 @@ def _json_values(column: pa.ChunkedArray) -> list[Any]:
     if kind == "double" and math.inf in values:
         return ["inf" if value == math.inf else value for value in values]
     return values
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise CatalogError(f"{name} is not a JSON number")
 
 
 def _cells(name: str, column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:

@@ -422,3 +422,10 @@ def test_overlaid_catalog__survives_a_file(tmp_path):
     again = Catalog.load(tmp_path / "laid.parquet")
     assert again.catalog_id == after.catalog_id
     assert again.provenance.equals(after.provenance)
+
+
+@pytest.mark.parametrize("name", ["price_in", "price_out", "price_cache_read", "retention_days"])
+def test_attestation__sets_no_negative_price_or_retention(name):
+    with pytest.raises(CatalogError, match=rf"set\.{name}: expected a number of at least 0"):
+        laid(entry({"provider_id": "azure"}, {name: -5}))
+    assert laid(entry({"provider_id": "azure"}, {name: 0})).numbers(name)[0] == 0

@@ -94,6 +94,8 @@ def _kinds(catalog: Catalog, entry: Attestation | OwnOffer, place: str) -> dict[
             array_of_value(value, kind)
         except CatalogError as error:
             raise CatalogError(f"{place}.set.{name}: {error}") from None
+        if isinstance(value, int | float) and value < 0 and name.startswith(("price_", "retention_")):
+            raise CatalogError(f"{place}.set.{name}: expected a number of at least 0, got {value!r}")
         kinds[name] = kind
     return kinds
 

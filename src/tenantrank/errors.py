@@ -61,3 +61,11 @@ class TenantError(TenantrankError):
 
     def __reduce__(self) -> tuple[type[TenantError], tuple[str, str | None, str | None]]:
         return type(self), (str(self), self.field, self.rule)
+
+
+class InputError(TenantrankError):
+    """A file or an option given on the command line cannot be used, or its output cannot be written."""
+
+
+class ConformanceError(TenantrankError):
+    """A file of conformance vectors cannot be read as one."""

@@ -1,5 +1,5 @@
 """`python -m tenantrank.cli`: the command line without its script."""
 
-from tenantrank.cli.app import main
+from tenantrank.cli import main
 
 main()

@@ -1,13 +1,16 @@
 """The `tenantrank` command: what it offers, and how a failure leaves it.
 
-Exit code 0: done. 1: done, and the answer is a no (a conformance case failed). 2: bad input, one line on stderr says
-what.
+Exit code 0: done. 1: done, and the answer is a no: a conformance case failed, or with ``tenants --strict`` a tenant was
+refused or has no offer. 2: bad input, or an output that cannot be written; stderr says what, one line a fault. 130:
+interrupted.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -16,7 +19,8 @@ from tenantrank.cli import catalog, conform, explain, rank, tenants
 from tenantrank.cli.output import errors
 from tenantrank.errors import TenantrankError
 
-BAD_INPUT = 2
+FAILED = 2
+INTERRUPTED = 130
 
 app = typer.Typer(
     help="Rank every model for every tenant, and prove which rule decided.",
@@ -47,12 +51,64 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit."""
+    if sys.stdout is None:
+        _say("standard output is closed")
+        sys.exit(FAILED)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it lasts as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Standard error does not fail on what its encoding lacks; standard output would.
+        sys.stdout.reconfigure(errors="replace")
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = _failed_output(error) or code
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line, say what failed, and give the exit code."""
     try:
         app()
+    except SystemExit as ended:
+        return _exit_code(ended)
     except TenantrankError as error:
-        errors.print(f"tenantrank: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(BAD_INPUT)
-    except BrokenPipeError:
-        # The reader has gone, as `| head` does; leave nothing for the interpreter to flush.
+        _say(str(error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except MemoryError:
+        _say("not enough memory")
+    except OSError as error:
+        return _failed_output(error)
+    return FAILED
+
+
+def _exit_code(ended: SystemExit) -> int:
+    """Give the exit code of a run that the option parser ended; it takes a broken pipe and an interruption itself."""
+    cause: BaseException | None = ended
+    while cause is not None:
+        if isinstance(cause, BrokenPipeError):
+            return _failed_output(cause)
+        if isinstance(cause, KeyboardInterrupt):
+            return INTERRUPTED
+        cause = cause.__context__
+    return ended.code if isinstance(ended.code, int) else 0
+
+
+def _failed_output(error: OSError) -> int:
+    """Say that output failed, leaving nothing for the interpreter to flush, and give the exit code."""
+    with suppress(OSError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    if isinstance(error, BrokenPipeError):
+        # The reader has gone, as `| head` does.
+        return 0
+    place = "the output" if error.filename is None else error.filename
+    _say(f"{place}: {error.strerror or error}")
+    return FAILED
+
+
+def _say(text: str) -> None:
+    # Nobody is left to tell where this fails too.
+    with suppress(OSError):
+        errors.print(f"tenantrank: {text}", style="red", markup=False, highlight=False, soft_wrap=True)

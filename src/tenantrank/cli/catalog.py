@@ -16,14 +16,13 @@ from tenantrank.catalog.snapshot import write_snapshot
 from tenantrank.cli.inputs import (
     AsOfOption,
     CatalogOption,
-    InputError,
     JsonOption,
     OverlayOption,
     day,
     load_catalog,
 )
 from tenantrank.cli.output import console, note, print_json, table
-from tenantrank.errors import CatalogError
+from tenantrank.errors import CatalogError, InputError
 
 app = typer.Typer(help="Build, show, compare and describe catalogs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -61,7 +60,12 @@ def build(
     sources = {name: place for name, place in chosen.items() if place and place not in ("none", ["none"])}
     today = day(as_of)
     old = Catalog.load(out, as_of=today) if out.exists() and not allow_losses else None
-    result = build_catalog(sources, as_of=today, fetch=_fetch, old=old)
+    try:
+        result = build_catalog(sources, as_of=today, fetch=_fetch, old=old)
+    except CatalogError as error:
+        if "package is not installed" in str(error):
+            raise InputError(f"{error}; `none` leaves a source out") from None
+        raise
     allowed = write_snapshot(result, out, allow_losses=allow_losses, as_of=today)
     for loss in allowed:
         note(f"warning: {loss}")
@@ -82,6 +86,7 @@ def build(
     screen.print(
         f"{result.report.offers} offers of {result.report.providers} providers, catalog {result.catalog.catalog_id}, "
         f"written to {out}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )

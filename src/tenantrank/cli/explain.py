@@ -12,14 +12,15 @@ from tenantrank.cli.inputs import (
     CatalogOption,
     EnvelopeOption,
     HealthOption,
-    InputError,
     JsonOption,
     OverlayOption,
+    blaming,
     load_catalog,
     make_engine,
 )
 from tenantrank.cli.output import console, print_json, table
 from tenantrank.engine import Decision, Explanation
+from tenantrank.errors import InputError
 from tenantrank.policy.describe import describe
 from tenantrank.tenants import CompiledPolicy, Fleet, Rulebook, read_tenants
 
@@ -40,7 +41,10 @@ def explain(
     """Explain one tenant's ranking: its clauses, the rule behind each, and how many offers each rejects."""
     offers = load_catalog(catalog, overlay, as_of)
     engine = make_engine(offers, health, envelope)
-    compiled = _compiled(tenant, Rulebook.load(rulebook).bind(offers.fields).compile_many(read_tenants(tenants)))
+    rules = Rulebook.load(rulebook).bind(offers.fields)
+    rows = read_tenants(tenants)
+    with blaming(tenants):
+        compiled = _compiled(tenant, rules.compile_many(rows))
     decision = engine.rank(compiled, k=k)
     explanation = decision.explain()
     if offer is not None and offer not in offers.offer_ids:
@@ -49,7 +53,7 @@ def explain(
         print_json(_document(tenant, compiled, decision, explanation, offer))
         return
     out = console()
-    out.print(f"tenant {tenant}: policy {compiled.policy.fingerprint}", highlight=False)
+    out.print(f"tenant {tenant}: policy {compiled.policy.fingerprint}", markup=False, highlight=False)
     for line in describe(compiled.policy):
         out.print(f"  {line}", markup=False, highlight=False)
     for conflict in compiled.conflicts:

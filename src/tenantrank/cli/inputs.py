@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import re
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from tenantrank.catalog import Catalog
+from tenantrank.catalog.health import Health
 from tenantrank.cli.output import note
-from tenantrank.engine import Engine
-from tenantrank.errors import TenantrankError
-
-
-class InputError(TenantrankError):
-    """A file or an option given on the command line cannot be used."""
-
+from tenantrank.engine import Engine, Request
+from tenantrank.errors import InputError, TenantrankError
+from tenantrank.policy import strict_json
 
 CatalogOption = Annotated[
     Path | None, typer.Option("--catalog", help="Catalog file; the bundled snapshot unless given.", show_default=False)
@@ -35,46 +34,88 @@ EnvelopeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
 
 def day(given: str | None) -> date:
     """Read the day given on the command line, or take today."""
     if given is None:
         return date.today()
     try:
-        return date.fromisoformat(given)
+        if _DAY.fullmatch(given):
+            return date.fromisoformat(given)
     except ValueError:
-        raise InputError(f"--as-of must be a day as YYYY-MM-DD, got {given!r}") from None
+        pass
+    raise InputError(f"--as-of must be a day as YYYY-MM-DD, got {given!r}")
 
 
-def load_catalog(path: Path | None, overlay: Path | None, as_of: str | None, quiet: bool = False) -> Catalog:
+def load_catalog(path: Path | None, overlay: Path | None, as_of: str | None) -> Catalog:
     """Load a catalog, or the bundled one, and apply an overlay; its warnings go to stderr."""
     today = day(as_of)
     catalog = Catalog.bundled(today) if path is None else Catalog.load(path, as_of=today)
     if overlay is not None:
         catalog = catalog.with_overlay(overlay, today)
-    if not quiet:
-        for warning in catalog.warnings:
-            note(f"warning: {warning}")
+    for warning in catalog.warnings:
+        note(f"warning: {warning}")
     return catalog
+
+
+def note_unknown(names: Mapping[str, str]) -> None:
+    """Say on stderr which names of policies no offer has, each with the nearest name that one has."""
+    for name, nearest in names.items():
+        note(f"warning: no offer has the name {name!r}" + (f"; did you mean {nearest!r}?" if nearest else ""))
 
 
 def make_engine(catalog: Catalog, health: Path | None, envelope: Path | None) -> Engine:
     """Make an engine over a catalog with what the files hold."""
-    condition = None if envelope is None else read_bytes(envelope)
-    return Engine(catalog, None if health is None else read_json(health), condition)
+    state, condition = None, None
+    if health is not None:
+        with blaming("--health", health):
+            state = Health.of(_record(read_bytes(health)))
+    if envelope is None:
+        return Engine(catalog, state)
+    with blaming("--envelope", envelope):
+        condition = read_bytes(envelope)
+        return Engine(catalog, state, condition)
+
+
+def read_request(path: Path | None) -> Request | None:
+    """Read the request that a file holds."""
+    if path is None:
+        return None
+    with blaming("--request", path):
+        return Request.of(_record(read_bytes(path)))
+
+
+@contextmanager
+def blaming(*place: object) -> Iterator[None]:
+    """Name the option or file behind a refusal whose message does not."""
+    try:
+        yield
+    except TenantrankError as error:
+        name = " ".join("standard input" if str(part) == "-" else str(part) for part in place)
+        raise InputError(f"{name}: {error}") from error
 
 
 def read_bytes(path: Path) -> bytes:
     """Read a file, or standard input for ``-``."""
     try:
-        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        if str(path) != "-":
+            return path.read_bytes()
+        if sys.stdin is None:
+            raise InputError("is closed")
+        return sys.stdin.buffer.read()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        raise InputError(error.strerror or str(error)) from None
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON document."""
+def _record(text: bytes) -> Any:
+    """Read a JSON object; an empty list may stand for an empty one, as in the language."""
     try:
-        return json.loads(read_bytes(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from None
+        value = strict_json.loads(text)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if not isinstance(value, Mapping) and value != []:
+        kinds = {type(None): "null", bool: "a boolean", str: "a string", list: "a list"}
+        raise InputError(f"expected an object, got {kinds.get(type(value), 'a number')}")
+    return value

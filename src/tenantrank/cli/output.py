@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 _PLAIN_WIDTH = 140
 
@@ -19,22 +21,30 @@ errors = Console(stderr=True)
 
 
 def console() -> Console:
-    """Give the console of standard output; of a fixed width where it is not a terminal."""
-    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+    """Give the console of standard output; where that is no terminal, of a fixed width or as wide as COLUMNS says."""
+    told = os.environ.get("COLUMNS", "").isdigit()
+    return Console() if told or sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line; NaN and infinities, which JSON lacks, as null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, default=str, allow_nan=False))
+    """Print one JSON value on one line, with escapes where the output's encoding is not one of Unicode."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(json_text(value, ascii_only=not encoding.lower().startswith("utf")))
+
+
+def json_text(value: Any, *, ascii_only: bool = False) -> str:
+    """Give a value as JSON on one line; NaN and infinities, which JSON lacks, as null."""
+    return json.dumps(_finite(value), ensure_ascii=ascii_only, default=str, allow_nan=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[str] = ()) -> Table:
     """Make a table; the columns named in ``numbers`` are set to the right, and ``None`` shows as a dash."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    # As text: a name from a catalog or a table of tenants may look like markup.
+    made = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
-        made.add_row(*("–" if value is None else _escaped(value) for value in row))
+        made.add_row(*(_cell(value) for value in row))
     return made
 
 
@@ -52,9 +62,10 @@ def note(text: str) -> None:
     errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _escaped(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text.replace("[", r"\[")
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("–")
+    return Text(f"{value:.6g}" if isinstance(value, float) else str(value))
 
 
 def _finite(value: Any) -> Any:

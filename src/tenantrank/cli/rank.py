@@ -15,10 +15,12 @@ from tenantrank.cli.inputs import (
     HealthOption,
     JsonOption,
     OverlayOption,
+    blaming,
     load_catalog,
     make_engine,
+    note_unknown,
     read_bytes,
-    read_json,
+    read_request,
 )
 from tenantrank.cli.output import console, print_json, table
 from tenantrank.engine import Decision, Engine
@@ -41,10 +43,13 @@ def rank(
     """Rank the catalog under one policy: what it picks, what it rejects, and why."""
     offers = load_catalog(catalog, overlay, as_of)
     engine = make_engine(offers, health, envelope)
-    admitted = admit(read_bytes(policy), offers.fields)
-    decision = engine.rank(admitted, None if request is None else read_json(request), seed, k)
+    with blaming(policy):
+        admitted = admit(read_bytes(policy), offers.fields)
+    decision = engine.rank(admitted, read_request(request), seed, k)
+    unknown = engine.unknown_names([admitted])
+    note_unknown(unknown)
     if as_json:
-        print_json(_document(engine, decision))
+        print_json({**_document(engine, decision), "unknown_names": unknown})
         return
     out = console()
     out.print(f"policy {admitted.fingerprint}  identity {admitted.identity}", highlight=False)

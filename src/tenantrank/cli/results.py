@@ -2,46 +2,84 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from tenantrank.cli.inputs import InputError
+from tenantrank.cli.output import json_text
+from tenantrank.errors import InputError
 
 _SUFFIXES = (".parquet", ".arrow", ".ipc", ".jsonl")
 
 
-def write_results(results: pa.Table, path: Path) -> None:
-    """Write results by suffix, through a temporary file beside it that takes its place at the end."""
-    if path.suffix not in _SUFFIXES:
+def check_results(path: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse a path that results cannot be written to, or that would replace one of the inputs; makes its folder."""
+    if path.suffix.lower() not in _SUFFIXES:
         raise InputError(f"{path}: results are written as one of {', '.join(_SUFFIXES)}")
-    try:
+    for given in inputs:
+        if given is not None and _same(given, path):
+            raise InputError(f"{path}: is read as well, and would be replaced")
+    if path.is_dir():
+        raise InputError(f"{path}: cannot be written: it is a folder")
+    with _refusing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        temporary = _beside(path)
+        temporary.open("xb").close()
+        temporary.unlink()
+
+
+def write_results(results: pa.Table, path: Path) -> None:
+    """Write results by suffix, through a temporary file beside it that takes its place at the end.
+
+    NaN and infinities, which JSON lacks, are null in ``.jsonl``.
+    """
+    with _refusing(path):
+        temporary = _beside(path)
         try:
-            os.close(handle)
-            _write(results, Path(temporary), path.suffix)
-            os.chmod(temporary, 0o644)
+            with temporary.open("xb") as file:
+                _write(results, file, path.suffix.lower())
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            os.unlink(temporary)
+            # What went wrong is what matters, also where the file is gone already.
+            with suppress(OSError):
+                temporary.unlink()
             raise
+
+
+def _write(results: pa.Table, file: BinaryIO, suffix: str) -> None:
+    if suffix == ".parquet":
+        pq.write_table(results, file, compression="zstd")
+    elif suffix == ".jsonl":
+        for batch in results.to_batches(max_chunksize=4096):
+            file.writelines(f"{json_text(row)}\n".encode() for row in batch.to_pylist())
+    else:
+        with pyarrow.ipc.new_file(file, results.schema) as writer:
+            writer.write_table(results)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".tenantrank-{secrets.token_hex(8)}.tmp")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _write(results: pa.Table, path: Path, suffix: str) -> None:
-    if suffix == ".parquet":
-        pq.write_table(results, path, compression="zstd")
-    elif suffix == ".jsonl":
-        with path.open("w", encoding="utf-8") as lines:
-            for batch in results.to_batches(max_chunksize=4096):
-                lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
-    else:
-        with pyarrow.ipc.new_file(path, results.schema) as writer:
-            writer.write_table(results)

@@ -18,15 +18,19 @@ from tenantrank.cli.inputs import (
     HealthOption,
     JsonOption,
     OverlayOption,
+    blaming,
     load_catalog,
     make_engine,
+    note_unknown,
 )
 from tenantrank.cli.output import console, note, print_json, progress, table
-from tenantrank.cli.results import write_results
+from tenantrank.cli.results import check_results, write_results
 from tenantrank.engine import rank_fleet
+from tenantrank.engine.fleet import RANKED
 from tenantrank.tenants import Fleet, Rulebook, read_tenants
 
 _SHOWN = 15
+_WIDE = 120
 
 
 def tenants(
@@ -42,12 +46,15 @@ def tenants(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write every row: .parquet, .arrow or .jsonl.")
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a tenant is refused or has no offer.")] = False,
     as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank the catalog for every tenant of a table, with the rules behind each choice."""
     clock = time.perf_counter
     started = clock()
+    if out is not None:
+        check_results(out, (table_file, rulebook, catalog, overlay, health, envelope))
     offers = load_catalog(catalog, overlay, as_of)
     rules = Rulebook.load(rulebook).bind(offers.fields)
     rows = read_tenants(table_file)
@@ -61,9 +68,11 @@ def tenants(
             step(now - done, of)
             done = now
 
-        fleet = rules.compile_many(rows, compiled_to)
+        with blaming(table_file):
+            fleet = rules.compile_many(rows, compiled_to)
     compiled = clock()
-    with progress("ranking", None, as_json) as step:
+    policies, _ = fleet.by_identity()
+    with progress("ranking", len(policies), as_json) as step:
         ranked = rank_fleet(engine, fleet, k, step)
     finished = clock()
     ranked = ranked.replace_schema_metadata({**(ranked.schema.metadata or {}), "rulebook_id": rules.rulebook_id})
@@ -74,20 +83,32 @@ def tenants(
         "compile_s": round(compiled - loaded, 4),
         "rank_s": round(finished - compiled, 4),
     }
-    if as_json:
-        print_json(_document(ranked, fleet, timing))
-        return
+    unknown = engine.unknown_names(policies)
     for warning in rules.warnings:
         note(f"warning: {warning}")
     if fleet.ignored:
         note(f"columns that no rule uses: {', '.join(fleet.ignored)}")
-    _print_summary(ranked, fleet, len(offers), timing, out)
+    note_unknown(unknown)
+    if as_json:
+        remarks = {
+            "warnings": [*offers.warnings, *rules.warnings],
+            "ignored": list(fleet.ignored),
+            "unknown_names": unknown,
+        }
+        print_json({**_document(ranked, fleet, timing), **remarks})
+    else:
+        _print_summary(ranked, fleet, len(offers), timing, out)
+    if strict and set(ranked["status"].to_pylist()) - {RANKED}:
+        raise typer.Exit(1)
 
 
 def _print_summary(ranked: pa.Table, fleet: Fleet, offers: int, timing: dict[str, float], out: Path | None) -> None:
     screen = console()
-    screen.print(_choices(ranked))
-    screen.print(table("tenants by winner", ["offer", "tenants"], _winners(ranked).most_common(_SHOWN), ["tenants"]))
+    if len(fleet.errors) < ranked.num_rows:
+        screen.print(_choices(ranked, screen.width >= _WIDE))
+    winners = _winners(ranked).most_common(_SHOWN)
+    if winners:
+        screen.print(table("tenants by winner", ["offer", "tenants"], winners, ["tenants"]))
     stranded = _stranded(ranked)
     if stranded:
         columns = ["tenants", "no offer because of", "for example"]
@@ -101,13 +122,14 @@ def _print_summary(ranked: pa.Table, fleet: Fleet, offers: int, timing: dict[str
         f"{counts['error']} refused; {len(fleet.by_identity()[0])} distinct policies\n"
         f"load {timing['load_s']:.2f} s, compile {timing['compile_s']:.2f} s, rank {timing['rank_s']:.2f} s"
         + (f"\nevery row written to {out}" if out is not None else ""),
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _choices(ranked: pa.Table) -> Any:
-    """Tabulate what each set of rules chose, the sets with most tenants first."""
+def _choices(ranked: pa.Table, whole: bool) -> Any:
+    """Tabulate what each set of rules chose, the sets with most tenants first; the main columns only unless whole."""
     groups: dict[str, list[int]] = {}
     for row, (rules, status) in enumerate(zip(*(ranked[c].to_pylist() for c in ("rules", "status")), strict=True)):
         if status != "error":
@@ -125,7 +147,9 @@ def _choices(ranked: pa.Table) -> Any:
         rows.append((len(members), rules, by, span, offer, f"{count}/{len(members)}", price))
     title = f"what the rules chose ({len(rows)} of {len(groups)} combinations of rules)"
     columns = ["tenants", "rules", "ranked by", "survivors", "most frequent winner", "wins", "out $/M"]
-    return table(title, columns, rows, ["tenants", "survivors", "wins", "out $/M"])
+    shown = [0, 1, 2, 3, 4, 5, 6] if whole else [0, 1, 4]
+    numbers = ["tenants", "survivors", "wins", "out $/M"]
+    return table(title, [columns[at] for at in shown], [[row[at] for at in shown] for row in rows], numbers)
 
 
 def _firsts(part: pa.Table) -> tuple[list[Any], list[Any]]:

@@ -14,29 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from tenantrank.catalog.merge import Row
+from tenantrank.catalog.precedence import CAPABILITIES
 from tenantrank.catalog.sources.normalize import model_names
 from tenantrank.catalog.sources.regions import residency
 
-SIBLING_COLUMNS = (
-    "context",
-    "max_input",
-    "max_output",
-    "supports_tools",
-    "supports_parallel_tools",
-    "supports_tool_choice",
-    "supports_structured_output",
-    "supports_json_mode",
-    "supports_reasoning",
-    "supports_vision",
-    "supports_audio_in",
-    "supports_audio_out",
-    "supports_video_in",
-    "supports_pdf_in",
-    "supports_prompt_caching",
-    "supports_web_search",
-    "supports_streaming",
-    "supports_temperature",
-)
+SIBLING_COLUMNS = ("context", "max_input", "max_output", *CAPABILITIES)
 """Filled from the same model at the same provider."""
 MODEL_COLUMNS = ("release_date", "knowledge_cutoff", "open_weights")
 """Facts of a model, filled by model key."""

@@ -28,27 +28,29 @@ _PRICE = (LITELLM, MODELS_DEV, GENAI)
 # Both ways stated beats true-or-absent; the partner packages carry later copies of models.dev with their makers' fixes.
 _FLAG = (LANGCHAIN, MODELS_DEV, LITELLM)
 
+CAPABILITIES = (
+    "supports_tools",
+    "supports_parallel_tools",
+    "supports_tool_choice",
+    "supports_structured_output",
+    "supports_json_mode",
+    "supports_reasoning",
+    "supports_vision",
+    "supports_audio_in",
+    "supports_audio_out",
+    "supports_video_in",
+    "supports_pdf_in",
+    "supports_prompt_caching",
+    "supports_web_search",
+    "supports_streaming",
+    "supports_temperature",
+)
+"""Capability columns that sources list flag by flag."""
+
 PRECEDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     dict.fromkeys((*PRICE_PAIR, *PRICE_EXTRAS), _PRICE)
     | dict.fromkeys(
-        (
-            "supports_tools",
-            "supports_parallel_tools",
-            "supports_tool_choice",
-            "supports_structured_output",
-            "supports_json_mode",
-            "supports_reasoning",
-            "supports_vision",
-            "supports_audio_in",
-            "supports_audio_out",
-            "supports_video_in",
-            "supports_pdf_in",
-            "supports_prompt_caching",
-            "supports_web_search",
-            "supports_streaming",
-            "supports_temperature",
-            "open_weights",
-        ),
+        (*CAPABILITIES, "open_weights"),
         _FLAG,
     )
     | {

@@ -38,7 +38,7 @@ def _cache_folder() -> str | None:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     root = os.environ.get("TENANTRANK_CACHE_DIR")
-    if root is None:
+    if not root:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
         root = os.path.join(base, "tenantrank")
     folder = os.path.join(root, f"kernels-{digest.hexdigest()[:16]}")

@@ -16,7 +16,8 @@ class PolicyError(TenantrankError):
 
     Attributes
     ----------
-    path : where the fault is, as ``$`` followed by ``[index]`` and ``.key`` steps from the root of the term
+    path : where the fault is, from the root of the term down: ``$``, then ``.op[index]`` for an argument of an op,
+        ``[index]`` for an entry of a list and ``.key`` for one of a record, as in ``$.policy[1].and[2].cmp[3]``
     reason : what is wrong there, in one line
     """
 

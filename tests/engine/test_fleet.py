@@ -174,3 +174,17 @@ def test_rank_fleet__tenants_of_one_policy_keep_their_own_rules_and_rankings() -
     expected = {"a": ("base, first", "first"), "b": ("base, second", "second"), "c": ("base", "base")}
     assert len({row["identity"] for row in table}) == 2
     assert [(row["rules"], row["ranked_by"].split(" <- ")[0]) for row in table] == [expected[r["plan"]] for r in rows]
+
+
+def test_rank_fleet__a_selector_that_keeps_no_offer_leaves_none_and_says_so() -> None:
+    chain = [{"provider": "nobody", "model": "m"}]
+    rulebook = tr.Rulebook.from_value(
+        {
+            "version": 1,
+            "fields": {"plan": {"type": "enum", "values": ["a"]}},
+            "rules": [{"id": "only", "require": [["is", "region_eu"]], "selector": ["chain", chain]}],
+        }
+    )
+    (row,) = tr.Engine(CATALOG).rank_tenants(rulebook, pa.table({"tenant_id": ["t"], "plan": ["a"]})).to_pylist()
+    assert (row["status"], row["survivors"], row["offer_ids"]) == ("no_offer", 2, [])
+    assert row["deciding"] == "the selector keeps none of the 2 offers that pass (only)"

@@ -89,7 +89,8 @@ def test_compile__gives_every_clause_an_origin_that_the_tenant_bears_out(rules, 
             if origin.field is None:
                 assert not by_id[origin.rule].get("when")
             else:
-                assert origin.value == tenant.get(origin.field)
+                has = tenant.get(origin.field)
+                assert origin.value == (tuple(has) if isinstance(has, list) else has)
 
 
 _OFFERS = [
@@ -254,3 +255,28 @@ def test_compile__warns_of_a_blend_that_one_unpriced_offer_would_level():
     assert book(scorers=scorers, rules=[ceiling]).compile({"plan": "free"}).warnings == ()
     lowest = {"id": "a", "preference": "cheap", "require": [["top"]]}
     assert book(scorers=scorers, rules=[lowest]).compile({"plan": "free"}).warnings == ()
+
+
+def test_compile__gives_what_nobody_can_change_for_others():
+    rulebook = book({"id": "a", "require": [["provider_in", {"tenant": "approved"}]]})
+    tenant = {"plan": "free", "approved": ["azure"]}
+    compiled = rulebook.compile(tenant)
+    with pytest.raises(TypeError):
+        compiled.origins["(bot)"] = ()
+    assert not hasattr(compiled.origins, "clear")
+    for origins in compiled.origins.values():
+        assert hash(origins) is not None
+    again = copy.deepcopy(compiled)
+    assert again == compiled
+    assert again.origins is not compiled.origins
+
+
+def test_compile__a_rule_with_a_chain_is_not_passed_over_where_its_condition_is_unknown():
+    chain = ["chain", [{"provider": "azure", "model": "m"}]]
+    for selector in (chain, ["top_k", 2, chain]):
+        rulebook = book({"id": "gold", "when": {"vip": True}, "selector": selector})
+        with pytest.raises(TenantError, match="rule 'gold' turns on 'vip'") as caught:
+            rulebook.compile({"plan": "free"})
+        assert caught.value.rule == "gold"
+    soft = book({"id": "gold", "when": {"vip": True}, "selector": ["top_k", 2, ["argmax"]]})
+    assert soft.compile({"plan": "free"}).policy.selector.op == "argmax"

@@ -13,7 +13,7 @@ from tenantrank.policy.signature import Fields
 
 _BLOCK = re.compile(r"^```(yaml rulebook|yaml rule|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FIELDS = Fields(
-    {name: {"sort": "Bool", "default": False} for name in ("priced", "region_only_eu", "region_only_us")}
+    {name: {"sort": "Bool", "default": False} for name in ("priced", "deprecated", "region_only_eu", "region_only_us")}
     | {"bench_coding": {"sort": "Num", "default": 0.0}}
 )
 

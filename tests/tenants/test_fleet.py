@@ -189,3 +189,65 @@ def test_compile_many__tells_progress_up_to_all_rows():
     )
     RULEBOOK.compile_many(table, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(1000, rows), (2000, rows), (rows, rows)]
+
+
+@pytest.mark.parametrize("table", [None, 5, [{"tenant_id": "a", "plan": "free"}], {"tenant_id": ["a"]}])
+def test_compile_many__refuses_what_is_no_table(table):
+    with pytest.raises(TenantError, match="tenants come as a pyarrow"):
+        RULEBOOK.compile_many(table)
+
+
+def test_compile_many__refuses_a_table_with_a_column_name_that_is_not_utf8():
+    table = pa.Table.from_arrays([pa.array(["a"])], schema=pa.schema([pa.field(b"\xff", pa.string())]))
+    with pytest.raises(TenantError, match="column 0 of the table is not valid UTF-8"):
+        RULEBOOK.compile_many(table)
+
+
+@pytest.mark.parametrize("field", ["plan", "vip", "floor", "seats", "approved"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pa.array([1], pa.timestamp("ns")),
+        pa.array([1], pa.timestamp("us", tz="Nowhere/Zone")),
+        pa.array([1], pa.duration("ns")),
+        pa.Array.from_buffers(pa.string(), 1, [None, pa.array([0, 1], pa.int32()).buffers()[1], pa.py_buffer(b"\xff")]),
+        pa.array([{"a": 1}]),
+        pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8())),
+        pa.array([b"x"]),
+        pa.array([[1]]),
+        pa.array([2**63], pa.uint64()),
+        pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([b"a"])]),
+        pa.array([1], pa.date32()).dictionary_encode(),
+    ],
+    ids=lambda cell: str(cell.type),
+)
+def test_compile_many__a_cell_that_no_field_takes_is_the_error_of_its_row(field, cell):
+    columns = {"tenant_id": ["t"], "plan": ["free"]} | {field: cell}
+    (error,) = RULEBOOK.compile_many(pa.table(columns)).errors
+    assert error.message.startswith(f"field '{field}': expected ")
+    assert (error.field, "\n" in error.message) == (field, False)
+
+
+@pytest.mark.parametrize(
+    ("ids", "names"),
+    [
+        (pa.array([1.0, 2.5, None]), ("1", "", "")),
+        (pa.array(["a", " ", ""]), ("a", "", "")),
+        (pa.array([1, 2, 3], pa.timestamp("ns")), ("", "", "")),
+        (pa.array([True, None, False]), ("", "", "")),
+        (pa.array(["x", "y", None]).dictionary_encode(), ("x", "y", "")),
+    ],
+)
+def test_compile_many__takes_strings_and_whole_numbers_for_ids(ids, names):
+    fleet = RULEBOOK.compile_many(pa.table({"tenant_id": ids, "plan": ["free"] * 3}))
+    assert fleet.tenants == names
+    assert [error.row for error in fleet.errors] == [row for row, name in enumerate(names) if not name]
+    assert all("no tenant id" in error.message for error in fleet.errors)
+
+
+def test_compile_many__takes_text_as_csv_gives_it_and_compile_as_it_is():
+    table = pa.table({"tenant_id": ["a", "b"], "plan": ["free", "free"], "vip": ["true", ""], "approved": ["x;y", ";"]})
+    assert RULEBOOK.compile_many(table).errors == ()
+    for cell in ({"vip": "true"}, {"vip": ""}, {"approved": "x;y"}):
+        with pytest.raises(TenantError):
+            RULEBOOK.compile({"plan": "free"} | cell)

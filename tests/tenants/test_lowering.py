@@ -3,7 +3,7 @@
 import pytest
 
 from tenantrank.errors import PolicyError
-from tenantrank.tenants.lowering import LIST_FORMS, MissingValueError, lower, placeholders
+from tenantrank.tenants.lowering import LIST_FORMS, MissingValueError, lower, placeholders, restricts
 
 STATE = {"names": ("a", "b"), "one": "x", "none": (), "number": 2.5, "absent": None}
 
@@ -95,3 +95,18 @@ def test_lower__ends_on_terms_of_any_depth():
 def test_placeholders__are_found_wherever_they_stand():
     term = ["chain", [{"provider": {"tenant": "a"}, "model": "m"}, {"tenant": "b"}]]
     assert [found["tenant"] for found in placeholders(term)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "restricting"),
+    [
+        (["chain", [{"provider": "a", "model": "m"}]], True),
+        (["top_k", 3, ["chain", []]], True),
+        (["top_k", 3, ["argmax"]], False),
+        (["sample", 1], False),
+        ("chain", False),
+        ([], False),
+    ],
+)
+def test_restricts__finds_a_chain_at_any_depth(selector, restricting):
+    assert restricts(selector) is restricting

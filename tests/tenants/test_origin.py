@@ -10,7 +10,7 @@ from tenantrank.tenants.origin import Conflict, Origin
     [
         (Origin("base"), "base"),
         (Origin("residency", "region", "eu"), "residency <- region='eu'"),
-        (Origin("providers", "approved", ["azure", "openai"]), "providers <- approved=['azure', 'openai']"),
+        (Origin("providers", "approved", ("azure", "openai")), "providers <- approved=['azure', 'openai']"),
         (Origin("no-dpa", "dpa_signed", None), "no-dpa <- dpa_signed absent"),
         (Origin("vip", "vip", True), "vip <- vip=True"),
     ],
@@ -20,7 +20,7 @@ def test_origin__reads_as_rule_field_and_value(origin, text):
 
 
 def test_origin__with_a_list_value_can_be_a_key():
-    assert len({Origin("r", "f", ["a"]), Origin("r", "f", ["a"]), Origin("r", "f", ["b"])}) == 2
+    assert len({Origin("r", "f", ("a",)), Origin("r", "f", ("a",)), Origin("r", "f", ("b",))}) == 2
 
 
 def test_conflict__names_both_bounds_and_why():

@@ -18,7 +18,7 @@ def part(term, sort="Pred", tested=(), kind=Part):
 def test_place__has_an_origin_for_each_field_that_fills_it():
     term = ["and", ["provider_in", {"tenant": "names"}], ["cmp", "bench", "ge", {"tenant": "floor"}]]
     placed = part(term, tested=("plan",)).place({"names": ("a",), "floor": 0.5, "plan": "free"})
-    assert placed.origins == (Origin("rule", "names", ["a"]), Origin("rule", "floor", 0.5))
+    assert placed.origins == (Origin("rule", "names", ("a",)), Origin("rule", "floor", 0.5))
     assert placed.node.encoding == '(and (cmp "bench" "ge" 0.5) (provider_eq "a"))'
 
 

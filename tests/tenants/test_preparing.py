@@ -117,5 +117,56 @@ def test_prepare__holds_rules_hard_that_limit_or_transform():
         {"id": "a", "transform": ["set_param", "store", False]},
         {"id": "b", "preference": ["zero"], "failure_plan": ["always", {"action": "abort"}]},
         {"id": "c", "ceiling": {"price_out": 1}},
+        {"id": "d", "selector": ["top_k", 1, ["chain", [{"provider": "a", "model": "m"}]]]},
+        {"id": "e", "selector": ["top_k", 1, ["argmax"]]},
     )
-    assert [rule.hard for rule in found.rules] == [True, True, False, True]
+    assert [rule.hard for rule in found.rules] == [True, True, False, True, True, False]
+
+
+def test_prepare__warns_of_bans_and_comparisons_that_unknown_values_pass():
+    found, _ = prepared(
+        {
+            "id": "r",
+            "require": [
+                ["not", ["is", "region_us"]],
+                ["cmp", "success_rate", "ge", 0.9],
+                ["not", ["region_in", ["eu", "us"]]],
+                ["not", ["is", "disabled"]],
+                ["is", "region_eu"],
+                ["cmp", "bench", "ge", 0.5],
+            ],
+        }
+    )
+    assert found.warnings == (
+        "rule 'r', require[0]: an offer that states no region_us counts as false and passes 'not is region_us'",
+        "rule 'r', require[1]: an offer that states no success_rate counts as 1 and passes 'cmp success_rate ge 0.9'",
+        "rule 'r', require[2]: an offer that states no region_eu counts as false and passes 'not is region_eu'",
+        "rule 'r', require[2]: an offer that states no region_us counts as false and passes 'not is region_us'",
+    )
+
+
+def test_prepare__does_not_warn_of_what_a_rule_says_is_meant():
+    rule = {"require": [["not", ["is", "region_us"]]], "floor": {"success_rate": 0.9}}
+    found, _ = prepared({"id": "r", **rule, "unknown_passes": ["region_us", "success_rate"]})
+    assert found.warnings == ()
+    found, _ = prepared({"id": "r", **rule, "unknown_passes": ["region_us"]}, {"id": "s", **rule})
+    assert [warning.split(":")[0] for warning in found.warnings] == [
+        "rule 'r', floor.success_rate",
+        "rule 's', require[0]",
+        "rule 's', floor.success_rate",
+    ]
+
+
+def test_prepare__refuses_unknown_passes_for_what_no_hard_clause_tests():
+    rule = {"id": "r", "require": [["not", ["is", "region_us"]]], "preference": ["field", "bench"]}
+    assert faults(rule | {"unknown_passes": ["region_su", "bench"]}) == [
+        "rule 'r', unknown_passes: no hard clause tests 'region_su', did you mean 'region_us'?",
+        "rule 'r', unknown_passes: no hard clause tests 'bench'",
+    ]
+
+
+def test_prepare__refuses_a_default_inside_a_chain():
+    chain = ["chain", [{"provider": {"tenant": "plan", "default": "a"}, "model": "m"}]]
+    assert faults({"id": "r", "selector": chain}) == [
+        "rule 'r', selector: a default is not allowed where a missing value would loosen the policy"
+    ]

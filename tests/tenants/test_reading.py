@@ -52,7 +52,9 @@ def test_parse_yaml__takes_other_numbers_for_strings():
     assert parse_yaml("[.nan, .inf, 0x1f, 0o17]") == [".nan", ".inf", "0x1f", "0o17"]
 
 
-@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": NaN}', '{"a": -Infinity}', "{", '{"a": 1} x'])
+@pytest.mark.parametrize(
+    "text", ['{"a": 1, "a": 2}', '{"a": NaN}', '{"a": -Infinity}', "{", '{"a": 1} x', '{"a": 1e999}', r'["\ud800"]']
+)
 def test_parse_json__refuses_what_could_be_misread(text):
     with pytest.raises(RulebookError):
         parse_json(text)
@@ -80,3 +82,28 @@ def test_read__refuses_a_file_beyond_the_limit(tmp_path, monkeypatch):
     (tmp_path / "r.yaml").write_text("a: 1234567890")
     with pytest.raises(RulebookError, match="larger than the 10 bytes"):
         read(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (r'a: "\ud800"', "lone surrogate"),
+        ("a: 9007199254740993", "outside"),
+        ("a: 1e999", "not a JSON number"),
+        ("a: !!float .nan", "not a JSON number"),
+        ("a: !!binary aGk=", "no JSON value"),
+        pytest.param("[" * 5000, "nested too deeply", id="deep"),
+    ],
+)
+def test_parse_yaml__refuses_what_strict_json_refuses(text, reason):
+    with pytest.raises(RulebookError, match="not valid YAML") as caught:
+        parse_yaml(text)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\0b.json", 5, None])
+def test_read__refuses_what_is_no_path(path):
+    with pytest.raises(RulebookError) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)

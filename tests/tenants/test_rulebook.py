@@ -151,3 +151,34 @@ def test_rulebook__survives_pickling():
 
 def test_rulebook__shows_its_name():
     assert repr(Rulebook.from_value({**VALUE, "name": "mine"})) == "<Rulebook 'mine': 2 rules>"
+
+
+def test_from_value__refuses_a_value_too_deep_or_that_holds_itself():
+    deep = ["top"]
+    for _ in range(3000):
+        deep = ["not", deep]
+    endless = ["and"]
+    endless.append(endless)
+    for term in (deep, endless):
+        value = {**VALUE, "rules": [{"id": "r", "require": [term]}]}
+        with pytest.raises(RulebookError, match=r"^rulebook: nested deeper than"):
+            Rulebook.from_value(value)
+
+
+def test_from_value__takes_the_deepest_term_that_the_language_does():
+    term = ["is", "priced"]
+    for _ in range(30):
+        term = ["not", ["and", term, ["is", "x"]]]
+    rulebook = Rulebook.from_value({**VALUE, "rules": [{"id": "r", "require": [term]}]})
+    assert rulebook.compile({"plan": "free"}).policy.clauses
+
+
+@pytest.mark.parametrize("path", [5, None, "a\0b"])
+def test_load__refuses_what_is_no_path(path):
+    with pytest.raises(RulebookError):
+        Rulebook.load(path)
+
+
+def test_bind__refuses_what_are_no_fields():
+    with pytest.raises(RulebookError, match="bound to a catalog's fields, got int"):
+        Rulebook.from_value(VALUE).bind(5)

@@ -58,6 +58,7 @@ def test_parse_value__gives_the_declared_type(declared, value, parsed):
         ({"type": "number", "minimum": 0, "maximum": 1}, 1.5, "at least 0 and at most 1, got 1.5"),
         ({"type": "integer"}, 1.5, "expected an integer, got 1.5"),
         ({"type": "integer"}, 2.0**54, "a number that a double holds exactly"),
+        ({"type": "number"}, 2**53, "a number that a double holds exactly"),
         ({"type": "boolean"}, "true", "expected true or false"),
         ({"type": "boolean"}, 1, "expected true or false"),
         ({"type": "list"}, "a", "expected a list of strings, got 'a'"),
@@ -79,7 +80,12 @@ def test_parse_value__refuses_anything_else(declared, value, reason):
         ({"type": "boolean"}, "TRUE", True),
         ({"type": "number"}, "1e-3", 0.001),
         ({"type": "integer"}, "12", 12),
-        ({"type": "list"}, "a; b;;a ", ("a", "b")),
+        ({"type": "list"}, "a; b;a ", ("a", "b")),
+        ({"type": "list"}, " ; ", ()),
+        ({"type": "list", "values": ["a,b", "[c]"]}, "a,b;[c]", ("a,b", "[c]")),
+        ({"type": "number"}, "9007199254740991", 9007199254740991.0),
+        ({"type": "number"}, "1e30", 1e30),
+        ({"type": "string"}, " x ", " x "),
         ({"type": "list"}, ";", ()),
         ({"type": "list"}, ["a"], ("a",)),
         ({"type": "string"}, "007", "007"),
@@ -101,6 +107,19 @@ def test_parse_cell__reads_text_as_the_declared_type(declared, cell, parsed):
         ({"type": "boolean"}, "yes"),
         ({"type": "enum", "values": ["a"]}, " a"),
         ({"type": "enum", "values": ["a"]}, ""),
+        ({"type": "number"}, "\uff11\uff12"),
+        ({"type": "number"}, "9007199254740993"),
+        ({"type": "integer"}, "9007199254740992"),
+        pytest.param({"type": "number"}, "1" * 5000, id="long"),
+        ({"type": "list", "optional": True}, " "),
+        ({"type": "string", "optional": True}, "\t\u00a0"),
+        ({"type": "number", "optional": True}, "  "),
+        ({"type": "list"}, "a;;b"),
+        ({"type": "list"}, "a;"),
+        ({"type": "list"}, ";;"),
+        ({"type": "list"}, "a,b"),
+        ({"type": "list"}, "[]"),
+        ({"type": "list"}, '"a"'),
     ],
 )
 def test_parse_cell__refuses_other_text(declared, cell):
@@ -119,3 +138,11 @@ def test_parse_state__refuses_a_key_that_may_be_a_field_misspelt():
     with pytest.raises(TenantError, match="unknown field 'flor', did you mean 'floor'") as caught:
         parse_state({"plan": "free", "flor": 0.5}, DOCUMENT)
     assert caught.value.field == "flor"
+
+
+def test_parse_value__refuses_a_value_too_deep_to_show():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(TenantError, match="got a value nested too deeply"):
+        parse_value("f", spec(type="list"), deep)

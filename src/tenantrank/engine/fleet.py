@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tenantrank.tenants import Fleet
+from tenantrank.tenants import CompiledPolicy, Fleet
 
 if TYPE_CHECKING:
     from tenantrank.engine.engine import Engine
@@ -38,9 +38,9 @@ SCHEMA = pa.schema(
 
 ``status`` is ``ranked``, ``no_offer`` or ``error``. ``offer_ids``, ``scores``, ``prices_in`` and ``prices_out`` are of
 equal length, best first; prices are USD per 1M tokens as the policy saw them, null where unknown. ``rules`` names the
-rules behind the policy, ``ranked_by`` the one whose preference ranks the survivors. ``deciding`` says, where nothing
-survived, which clauses and rules left the tenant without an offer. All but ``tenant``, ``status`` and ``error`` are
-null for a tenant whose state was refused.
+rules behind the policy, ``ranked_by`` the one whose preference ranks the survivors. ``deciding`` says, where there is
+no offer, which clauses and rules, or which selector, left the tenant without one. All but ``tenant``, ``status`` and
+``error`` are null for a tenant whose state was refused.
 """
 
 
@@ -67,12 +67,10 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
     ranked = engine.rank_rows(policies, k=k, on_progress=on_progress)
     failed = index < 0
     survived = _of_tenants(ranked.survived, index, failed)
-    stranded = set(fleet.index[(survived == 0) & ~failed].tolist())
-    deciding = [
-        "; ".join(map(str, engine.rank(compiled, k=1).explain().deciding())) if at in stranded else None
-        for at, compiled in enumerate(fleet.policies)
-    ]
-    status = np.where(failed, 2, np.where(survived > 0, 0, 1)).astype(np.int8)
+    offered = _of_tenants(ranked.ranked, index, failed) > 0
+    stranded = set(fleet.index[~offered & ~failed].tolist())
+    deciding = [_deciding(engine, compiled) if at in stranded else None for at, compiled in enumerate(fleet.policies)]
+    status = np.where(failed, 2, np.where(offered, 0, 1)).astype(np.int8)
     messages = {error.row: error.message for error in fleet.errors}
     columns = [
         pa.array(list(fleet.tenants), pa.string()),
@@ -89,6 +87,16 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
     return pa.Table.from_arrays(columns, schema=SCHEMA).replace_schema_metadata(
         engine.provenance | ({"ignored_columns": ", ".join(fleet.ignored)} if fleet.ignored else {})
     )
+
+
+def _deciding(engine: Engine, compiled: CompiledPolicy) -> str:
+    """Say what leaves a policy without an offer: the fewest clauses, or a selector that lists none of those that
+    pass.
+    """
+    decision = engine.rank(compiled, k=1)
+    if decision.survivors:
+        return f"the selector keeps none of the {decision.survivors} offers that pass ({compiled.selector})"
+    return "; ".join(map(str, decision.explain().deciding()))
 
 
 def _of_tenants(values: NDArray[np.int32], index: NDArray[np.int32], failed: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,10 +10,56 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tenantrank.errors import TenantError
+from tenantrank.policy import strict_json
 
 Codes = npt.NDArray[np.int64]
+
+CELLS = b"tenantrank"
+"""Key in the metadata of an Arrow field that says how the text cells of its column are meant; without it, as CSV."""
+JSON = b"json"
+"""Under `CELLS`: each cell is the text of one JSON value."""
+PLAIN = b"plain"
+"""Under `CELLS`: each cell is the string itself, not the text of a number, a boolean or a list."""
+
+_FAILURES = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    NotImplementedError,
+    pa.ArrowException,
+)
+"""What Arrow raises on the way from a cell to a Python value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a cell that no tenant field can take; every check refuses it, showing why."""
+
+    why: str
+
+    def __repr__(self) -> str:
+        return f"<{self.why}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One column of a table by distinct value.
+
+    Attributes
+    ----------
+    codes : int64 (n,), an index into `values` for each row
+    values : Python values, ``None`` for null, `Unreadable` for what no field can take
+    are_text : whether strings among the values are to be read as the declared type, as CSV gives it
+    """
+
+    codes: Codes
+    values: Sequence[Any]
+    are_text: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,62 +78,116 @@ class Column:
     bad: npt.NDArray[np.bool_]
 
 
-def read_column(column: pa.ChunkedArray | None, rows: int, check: Callable[[Any], Any]) -> Column:
-    """Read a column, checking each distinct value once.
+def read_column(cells: Cells, check: Callable[[Any], Any]) -> Column:
+    """Check each distinct value of a column once.
 
     Parameters
     ----------
-    column
-        any Arrow type; ``None`` for a column that the table lacks: absent in every row
-    rows
-        rows of the table
+    cells
+        the column
     check
         Python value, ``None`` for null, to checked value; raises `TenantError`
     """
-    codes, raw = _distinct(column, rows)
     values: list[Any] = []
-    for value in raw:
+    for value in cells.values:
         try:
             values.append(check(value))
         except TenantError as error:
             values.append(error)
     is_error = np.array([isinstance(value, TenantError) for value in values], dtype=np.bool_)
-    return Column(codes, values, is_error[codes] if rows else np.zeros(0, np.bool_))
+    return Column(cells.codes, values, is_error[cells.codes] if len(cells.codes) else np.zeros(0, np.bool_))
 
 
-def _distinct(column: pa.ChunkedArray | None, rows: int) -> tuple[Codes, list[Any]]:
+def read_cells(table: pa.Table, name: str) -> Cells:
+    """Read a column of any Arrow type; one that the table lacks is null in every row.
+
+    Raises nothing for any cell: one that has no Python value, such as text that is not UTF-8, is `Unreadable`.
+    """
+    if name not in table.column_names:
+        return Cells(np.zeros(table.num_rows, np.int64), [None])
+    field, column = table.schema.field(name), table.column(name)
+    meant: bytes | None = (field.metadata or {}).get(CELLS)
+    if getattr(field.type, "extension_name", None) == "arrow.json":
+        meant, column = JSON, pa.chunked_array([chunk.storage for chunk in column.chunks], field.type.storage_type)
+    codes, values = _distinct(column)
+    if meant == JSON:
+        values = [_decoded(value) if isinstance(value, str) else value for value in values]
+    return Cells(codes, values, meant not in (JSON, PLAIN))
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return strict_json.loads(text)
+    except ValueError as error:
+        return Unreadable(str(error))
+
+
+def _distinct(column: pa.ChunkedArray) -> tuple[Codes, list[Any]]:
     """Give each row's index into a list of the distinct Python values."""
-    if column is None or pa.types.is_null(column.type):
-        return np.zeros(rows, np.int64), [None]
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.string())
     kind = column.type
-    if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        return _distinct_by_representation(column.to_pylist())
-    encoded = column.dictionary_encode(null_encoding="encode").combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = pa.concat_arrays(encoded.chunks) if encoded.num_chunks else pa.array([], encoded.type)
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
+    try:
+        if pa.types.is_dictionary(kind):
+            return _distinct(column.cast(kind.value_type))
+        if pa.types.is_run_end_encoded(kind):
+            chunks = [pc.run_end_decode(chunk) for chunk in column.chunks]
+            return _distinct(pa.chunked_array(chunks, kind.value_type))
+        if pa.types.is_string_view(kind):
+            return _distinct(column.cast(pa.string()))
+        if _is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            return _encoded(column)
+    except _FAILURES:
+        pass
+    return _by_representation(_each(column))
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _distinct_by_representation(values: list[Any]) -> tuple[Codes, list[Any]]:
+def _encoded(column: pa.ChunkedArray) -> tuple[Codes, list[Any]]:
+    encoded = column.dictionary_encode(null_encoding="encode").combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = pa.concat_arrays(encoded.chunks) if encoded.num_chunks else pa.array([], encoded.type)
+    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), list(_each(encoded.dictionary))
+
+
+def _each(column: pa.ChunkedArray | pa.Array) -> Iterator[Any]:
+    """Give the Python values of a column, `Unreadable` where one has none or none that a field could take."""
+    try:
+        values = column.to_pylist()
+    except _FAILURES:
+        for row in range(len(column)):
+            try:
+                yield _plain(column[row].as_py(), column.type)
+            except _FAILURES:
+                yield Unreadable(f"unreadable {column.type}"[:60])
+        return
+    yield from (_plain(value, column.type) for value in values)
+
+
+def _plain(value: Any, kind: pa.DataType) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Decimal):
+        # As a JSON reader takes a literal: a whole number is an integer, and is not rounded to the nearest double.
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float | np.floating):
+        return float(value)
+    if isinstance(value, list) and all(item is None or isinstance(item, str) for item in value):
+        return value
+    return Unreadable(str(kind)[:60])
+
+
+def _by_representation(values: Iterable[Any]) -> tuple[Codes, list[Any]]:
     index: dict[str, int] = {}
     distinct: list[Any] = []
-    codes = np.empty(len(values), np.int64)
-    for row, value in enumerate(values):
-        key = repr(value)
-        code = index.get(key)
-        if code is None:
-            code = index[key] = len(distinct)
-            distinct.append(float(value) if isinstance(value, Decimal) else value)
-        codes[row] = code
-    return codes, distinct
+    codes: list[int] = []
+    for value in values:
+        code = index.setdefault(repr(value), len(distinct))
+        if code == len(distinct):
+            distinct.append(value)
+        codes.append(code)
+    return np.array(codes, np.int64), distinct
 
 
 def group_rows(columns: Sequence[Codes], rows: npt.NDArray[np.int64]) -> tuple[Codes, Codes]:

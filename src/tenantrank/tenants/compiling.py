@@ -7,10 +7,12 @@ first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
 
 from tenantrank.errors import TenantError
-from tenantrank.policy.normal_form import Node, conjunction
+from tenantrank.policy.normal_form import Node, clauses_of, conjunction
 from tenantrank.policy.policy import Policy
 from tenantrank.policy.signature import MAX_DEPTH, MAX_NODES, OPS, V2
 from tenantrank.tenants.drafts import CHOICES
@@ -33,7 +35,8 @@ class CompiledPolicy:
     Attributes
     ----------
     policy : the policy, as `tenantrank.admit` would give it for its own term
-    origins : for the encoding of each of ``policy.clauses`` the origins of that clause, in rule order, at least one
+    origins : for the encoding of each of ``policy.clauses`` the origins of that clause, in rule order, at least one;
+        read-only
     preference, selector, failure_plan : the origin of each, rule ``defaults`` for what the rulebook's defaults give
     transforms : the origins of what is done to each request, in order; none: nothing is
     conflicts : what rules disagreed on and which stood; a rule overriding the defaults is no conflict
@@ -51,6 +54,14 @@ class CompiledPolicy:
     rules: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        # Tenants of one state share this object.
+        object.__setattr__(self, "origins", MappingProxyType(dict(self.origins)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self), tuple((values | {"origins": dict(self.origins)}).values())
+
 
 @dataclass(frozen=True, slots=True)
 class _Clauses:
@@ -66,8 +77,7 @@ class _Clauses:
         nodes, origins = dict(self.nodes), dict(self.origins)
         size, depth = self.size, self.depth
         for placed in more:
-            node = placed.node
-            for clause in node.children if node.op == "and" else (node,):
+            for clause in clauses_of(placed.node):
                 known = origins.get(clause.encoding)
                 nodes[clause.encoding] = clause
                 origins[clause.encoding] = placed.origins if known is None else _merged(known, placed.origins)
@@ -152,7 +162,6 @@ class Compiler:
                 "no rule says what this tenant may use; a rule that lets every offer through says 'require: [[top]]'"
             )
         filter_ = conjunction(list(stated.nodes.values()))
-        clauses = filter_.children if filter_.op == "and" else (filter_,)
         plan = unbounded.failure_plan.node
         children = (filter_, unbounded.preference.node, unbounded.selector.node, unbounded.transform, plan)
         policy = self._policy(children)
@@ -160,14 +169,14 @@ class Compiler:
             _check_size(policy)
         return CompiledPolicy(
             policy,
-            {clause.encoding: stated.origins[clause.encoding] for clause in clauses},
+            {clause.encoding: stated.origins[clause.encoding] for clause in policy.clauses},
             unbounded.preference.origins[0],
             unbounded.selector.origins[0],
             unbounded.failure_plan.origins[0],
             unbounded.transforms,
             (*conflicts, *unbounded.conflicts),
             tuple([rule.id for rule in applying]),
-            tuple(_warnings(unbounded.preference, clauses)) if unbounded.preference.leveled else (),
+            tuple(_warnings(unbounded.preference, policy.clauses)) if unbounded.preference.leveled else (),
         )
 
     def _fields_read(self, applying: Sequence[PreparedRule]) -> tuple[tuple[str, ...], tuple[str, ...]]:

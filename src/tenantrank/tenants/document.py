@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from tenantrank.policy.strict_json import MAX_INTEGER
+
 # Tags name the branch of a union inside pydantic; the mark lets error paths leave them out.
 BRANCH_MARK = "~"
 
@@ -30,7 +32,7 @@ Number = float
 
 def _scalar(value: Any) -> Any:
     # One check in place of a union, so that one wrong value is one fault.
-    if isinstance(value, str | bool) or (isinstance(value, int | float) and abs(value) <= 2**53):
+    if isinstance(value, str | bool) or (isinstance(value, int | float) and abs(value) <= MAX_INTEGER):
         return value
     raise ValueError("expected a string, a boolean or a number")
 
@@ -190,6 +192,9 @@ class Rule(Model):
     require: list[Term] = Field([], description="hard clauses: Pred terms that every offer must satisfy")
     floor: dict[str, Bound] = Field({}, description="offer field: at least this")
     ceiling: dict[str, Bound] = Field({}, description="offer field: at most this")
+    unknown_passes: list[str] = Field(
+        [], description="offer fields of which an offer may state nothing and yet pass this rule's hard clauses"
+    )
     transform: Term | None = Field(None, description="an Xform; those of all rules apply, in file order")
     preference: Preference | None = None
     selector: Term | None = None

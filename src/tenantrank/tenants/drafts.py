@@ -13,7 +13,7 @@ from typing import Any
 from tenantrank.errors import PolicyError
 from tenantrank.tenants.conditions import Applies
 from tenantrank.tenants.document import Document, FieldSpec, Placeholder, Rule
-from tenantrank.tenants.lowering import is_placeholder, lower, placeholders
+from tenantrank.tenants.lowering import is_placeholder, lower, placeholders, restricts
 from tenantrank.tenants.nearest import hint
 from tenantrank.tenants.origin import DEFAULTS, SCORERS, BoundKind, Choice
 from tenantrank.tenants.preferences import scorer_term
@@ -37,6 +37,11 @@ class Draft:
     term: Any
     tested: tuple[str, ...] = ()
     samples: tuple[Any, ...] = ()
+
+    @property
+    def hard(self) -> bool:
+        """Whether its lack would loosen a policy: true of all that is not a choice, and of a selector with a chain."""
+        return self.key not in CHOICES or (self.key == "selector" and restricts(self.term))
 
 
 def default_drafts(document: Document, faults: list[str]) -> Iterator[Draft]:
@@ -87,7 +92,7 @@ def named(rule: str) -> str:
 def sampled(draft: Draft, condition: Applies | None, document: Document, faults: list[str]) -> Draft:
     """Lower a draft with sample values of the tenant fields that fill it, one field at a time."""
     where = f"{named(draft.rule)}, {draft.path}"
-    hard = draft.key not in CHOICES
+    hard = draft.hard
     candidates: dict[str, list[Any]] = {}
     for placeholder in placeholders(draft.term):
         name = placeholder["tenant"]

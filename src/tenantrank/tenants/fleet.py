@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from tenantrank.errors import TenantError
 from tenantrank.policy.policy import Policy
-from tenantrank.tenants.columns import Column, group_rows, read_column
+from tenantrank.policy.strict_json import MAX_INTEGER
+from tenantrank.tenants.columns import Column, group_rows, read_cells, read_column
 from tenantrank.tenants.compiling import CompiledPolicy, Compiler
 from tenantrank.tenants.document import Document, FieldSpec
 from tenantrank.tenants.nearest import nearest
 from tenantrank.tenants.preparing import Prepared
-from tenantrank.tenants.states import Value, parse_cell
+from tenantrank.tenants.states import Value, parse_cell, parse_value, shown
 
 Progress = Callable[[int, int], None]
 """Called with the rows done so far and the rows in all."""
@@ -95,6 +96,9 @@ def compile_table(
     document: Document, prepared: Prepared, table: pa.Table, on_progress: Progress | None = None
 ) -> Fleet:
     """Compile every row of a table, each distinct state once; see `Rulebook.compile_many`."""
+    if not isinstance(table, pa.Table):
+        raise TenantError(f"tenants come as a pyarrow.Table, got {type(table).__name__}")
+    _check_names(table)
     ids, faults = _ids(document, table)
     ignored = _undeclared(document, table)
     columns = {name: _column(name, spec, table) for name, spec in document.fields.items()}
@@ -138,6 +142,14 @@ def compile_table(
     return Fleet(tuple(ids), tuple(found), index, tuple(errors), ignored)
 
 
+def _check_names(table: pa.Table) -> None:
+    for place in range(table.num_columns):
+        try:
+            table.field(place).name  # noqa: B018 - it is decoded here
+        except UnicodeDecodeError:
+            raise TenantError(f"the name of column {place} of the table is not valid UTF-8") from None
+
+
 def _ids(document: Document, table: pa.Table) -> tuple[list[str], dict[int, TenantError]]:
     key = document.key
     if table.column_names.count(key) != 1:
@@ -146,15 +158,27 @@ def _ids(document: Document, table: pa.Table) -> tuple[list[str], dict[int, Tena
     ids: list[str] = []
     faults: dict[int, TenantError] = {}
     seen: dict[str, int] = {}
-    for row, value in enumerate(table.column(key).to_pylist()):
-        name = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if not isinstance(name, str) or not name:
-            faults[row] = TenantError(f"the row has no tenant id in {key!r}", key)
-            name = ""
+    cells = read_cells(table, key)
+    names = [_name(value) for value in cells.values]
+    for row, code in enumerate(cells.codes.tolist()):
+        name = names[code]
+        if not name:
+            lacking = cells.values[code] is None or cells.values[code] == ""
+            given = "" if lacking else f", which is a string or a whole number, got {shown(cells.values[code])}"
+            faults[row] = TenantError(f"the row has no tenant id in {key!r}{given}", key)
         elif (earlier := seen.setdefault(name, row)) != row:
             faults[row] = TenantError(f"tenant {name!r} is in row {earlier} already", key)
         ids.append(name)
     return ids, faults
+
+
+def _name(value: Any) -> str:
+    """Give a tenant's id as text, empty where the value is none; a column that holds nulls may make integers floats."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_INTEGER:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value.strip() else ""
 
 
 def _undeclared(document: Document, table: pa.Table) -> tuple[str, ...]:
@@ -179,12 +203,13 @@ def _undeclared(document: Document, table: pa.Table) -> tuple[str, ...]:
 
 
 def _column(name: str, spec: FieldSpec, table: pa.Table) -> Column:
-    given = table.column(name) if name in table.column_names else None
+    cells = read_cells(table, name)
+    parse = parse_cell if cells.are_text else parse_value
 
     def check(cell: Any) -> Value:
-        return parse_cell(name, spec, cell)
+        return parse(name, spec, cell)
 
-    return read_column(given, table.num_rows, check)
+    return read_column(cells, check)
 
 
 def _note_bad_values(columns: dict[str, Column], faults: dict[int, TenantError]) -> None:

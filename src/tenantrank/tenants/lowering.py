@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tenantrank.errors import PolicyError
+from tenantrank.policy.places import place_name
 from tenantrank.policy.signature import MAX_DEPTH, OPS, V2, is_subterm
 from tenantrank.tenants.nearest import hint
 
@@ -37,11 +38,7 @@ def _denied(op: str) -> Callable[[str], list[Any]]:
 
 
 def _place(prefix: str) -> Callable[[str], list[Any]]:
-    # Places are spelled in field names as a catalog derives them: lower case, anything but letters and digits as "_".
-    def leaf(name: str) -> list[Any]:
-        return ["is", prefix + "".join(c if c.isascii() and c.isalnum() else "_" for c in name.lower())]
-
-    return leaf
+    return lambda name: ["is", prefix + place_name(name)]
 
 
 LIST_FORMS: Mapping[str, ListForm] = {
@@ -146,6 +143,11 @@ def _filled(value: Any, state: Mapping[str, Any]) -> Any:
         else:
             items.append(filled)
     return items
+
+
+def restricts(selector: Any) -> bool:
+    """Say whether a selector's term decides which offers are ranked at all: whether a `chain` stands in it."""
+    return isinstance(selector, list) and bool(selector) and (selector[0] == "chain" or any(map(restricts, selector)))
 
 
 def _taken(placeholder: dict[str, Any], state: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ class Origin:
     rule : id of the rule that added it
     field : the tenant field that filled the clause, or else one that the rule's condition tested; ``None`` for a rule
         that applies to every tenant
-    value : what the tenant has there: a string, number, boolean or list of strings; ``None`` where it is absent
+    value : what the tenant has there: a string, number, boolean or tuple of strings; ``None`` where it is absent
     """
 
     rule: str
@@ -32,11 +32,8 @@ class Origin:
             return self.rule
         if self.value is None:
             return f"{self.rule} <- {self.field} absent"
-        return f"{self.rule} <- {self.field}={self.value!r}"
-
-    def __hash__(self) -> int:
-        # A list value is not hashable; equal values have equal representations, 1 and 1.0 never meeting in one field.
-        return hash((self.rule, self.field, repr(self.value)))
+        shown = list(self.value) if isinstance(self.value, tuple) else self.value
+        return f"{self.rule} <- {self.field}={shown!r}"
 
 
 BoundKind = Literal["floor", "ceiling"]

@@ -97,7 +97,7 @@ class Part:
             filled = ", ".join(f"{name}={shown(state[name])}" for name in self.reads)
             message = f"rule {self.rule!r}, {self.path} with {filled}: {error.reason}"
             raise TenantError(message, self.reads[0] if self.reads else None, self.rule) from None
-        origins = tuple(Origin(self.rule, name, _as_json(state[name])) for name in self.reads)
+        origins = tuple(Origin(self.rule, name, state[name]) for name in self.reads)
         leveled = frozenset(_leveled(node, self._fields)) if self.sort == "Scorer" else frozenset()
         return Placed(node, origins or (Origin(self.rule),), *measure(node), leveled)
 
@@ -123,10 +123,6 @@ def measure(node: Node) -> tuple[int, int]:
         size += child_size
         depth = max(depth, child_depth)
     return size, depth + 1
-
-
-def _as_json(value: Value) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _leveled(node: Node, fields: Fields, normalized: bool = False) -> Iterator[str]:

@@ -25,8 +25,10 @@ from tenantrank.tenants.drafts import (
     scorer_drafts,
 )
 from tenantrank.tenants.lowering import is_placeholder
+from tenantrank.tenants.nearest import hint
 from tenantrank.tenants.origin import DEFAULTS, SCORERS, BoundKind, Choice
 from tenantrank.tenants.parts import BoundPart, Part
+from tenantrank.tenants.passing import passed_by_unknown
 from tenantrank.tenants.vocabulary import Use, fault, inferred, uses
 
 
@@ -37,7 +39,8 @@ class PreparedRule:
     Attributes
     ----------
     applies : its condition
-    hard : whether it adds anything whose lack would loosen a policy: clauses, bounds, transforms
+    hard : whether it adds anything whose lack would loosen a policy: clauses, bounds, transforms, a selector with a
+        chain
     strength : (tenant fields tested, priority, position in the file); the greatest wins what only one rule can have
     clauses : hard clauses
     bounds : (``floor`` or ``ceiling``, offer field, part)
@@ -103,12 +106,13 @@ def prepare(document: Document, fields: Fields | None) -> tuple[Prepared | None,
     vocabulary = _vocabulary(drafts, fields, faults)
     for draft in drafts:
         _admit_samples(draft, vocabulary, faults)
+    faults += [] if faults else _needless(document, drafts)
     if faults:
         return None, faults
     parts = {(draft.rule, draft.path): _part(draft, vocabulary) for draft in drafts}
     rules = tuple(_rule(i, rule, conditions[rule.id], drafts, parts) for i, rule in enumerate(document.rules))
     defaults = {key: parts[DEFAULTS, key] for key in CHOICES}
-    warnings = () if fields is None else tuple(_warnings(drafts, fields))
+    warnings = () if fields is None else tuple(_warnings(document, drafts, fields))
     return Prepared(rules, defaults, vocabulary, warnings), []
 
 
@@ -151,7 +155,7 @@ def _rule(
     return PreparedRule(
         rule.id,
         condition,
-        bool(bounds or clauses or transform),
+        any(draft.hard for draft, _ in own),
         (len(condition.tests), rule.priority, index),
         clauses,
         bounds,
@@ -162,14 +166,31 @@ def _rule(
     )
 
 
-def _warnings(drafts: list[Draft], fields: Fields) -> Iterator[str]:
-    """Name the bounds that an offer passes by stating nothing."""
+def _needless(document: Document, drafts: list[Draft]) -> Iterator[str]:
+    """Name what a rule lists under `unknown_passes` and does not test."""
+    for rule in document.rules:
+        own = [term for draft in drafts if draft.rule == rule.id and draft.sort == "Pred" for term in draft.samples]
+        tested = {use.name for term in own for use in uses(term) if use.sort != "Tier"}
+        for name in rule.unknown_passes:
+            if name not in tested:
+                yield f"rule {rule.id!r}, unknown_passes: no hard clause tests {name!r}{hint(name, tested)}"
+
+
+def _warnings(document: Document, drafts: list[Draft], fields: Fields) -> Iterator[str]:
+    """Name the hard clauses that an offer passes by stating nothing, but for what the rule says is meant so."""
+    meant = {rule.id: rule.unknown_passes for rule in document.rules}
     for draft in drafts:
-        if draft.key in BOUNDS and draft.samples:
-            _, field, relation, value = draft.samples[0]
-            unknown = float(fields[field].default)
-            if unknown >= value if relation == "ge" else unknown <= value:
-                yield (
-                    f"{named(draft.rule)}, {draft.path}: an offer that states no {field} counts as {unknown:g} "
-                    f"and passes this {draft.key}"
-                )
+        if draft.sort != "Pred":
+            continue
+        told: set[str] = set()
+        for term in draft.samples:
+            for name, words in passed_by_unknown(admit_term(term, fields, V2, "Pred").root, fields):
+                if name not in told and name not in meant[draft.rule]:
+                    told.add(name)
+                    unknown = fields[name].default
+                    counts = f"{unknown:g}" if fields[name].sort == "Num" else str(unknown).lower()
+                    what = f"this {draft.key}" if draft.key in BOUNDS else repr(words)
+                    yield (
+                        f"{named(draft.rule)}, {draft.path}: an offer that states no {name} counts as {counts} "
+                        f"and passes {what}"
+                    )

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
 from tenantrank.errors import RulebookError
+from tenantrank.policy import strict_json
 
 MAX_BYTES = 4 * 1024 * 1024
 """Largest rulebook file that is read."""
@@ -28,54 +29,50 @@ def read(path: str | Path) -> Any:
     RulebookError
         for a file that cannot be read, is too large, or is not strict JSON or YAML of plain JSON values
     """
-    file = Path(path)
+    try:
+        file = Path(path)
+    except TypeError:
+        raise RulebookError(f"expected the path of a rulebook file, got {type(path).__name__}") from None
     try:
         if file.stat().st_size > MAX_BYTES:
             raise RulebookError(f"{file}: larger than the {MAX_BYTES} bytes allowed")
-        text = file.read_bytes().decode()
+        content = file.read_bytes()
     except OSError as error:
         raise RulebookError(f"{file}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise RulebookError(f"{file}: not valid UTF-8: {error.reason}") from None
+    except ValueError as error:  # a path that no file can have
+        raise RulebookError(f"{str(file)!r}: cannot be read: {error}") from None
     try:
-        return parse_json(text) if file.suffix.lower() == ".json" else parse_yaml(text)
+        return parse_json(content) if file.suffix.lower() == ".json" else parse_yaml(content)
     except RulebookError as error:
         raise RulebookError(f"{file}: {error}") from None
-    except RecursionError:
-        raise RulebookError(f"{file}: nested too deep") from None
 
 
-def parse_json(text: str) -> Any:
-    """Read JSON text; duplicate keys, NaN and Infinity are refused."""
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON text strictly: whatever two parsers could read differently is refused."""
     try:
-        return json.loads(text, object_pairs_hook=_record, parse_constant=_constant)
+        return strict_json.loads(text)
     except ValueError as error:
-        raise RulebookError(f"not valid JSON: {error}") from None
+        raise RulebookError(str(error)) from None
 
 
-def parse_yaml(text: str) -> Any:
-    """Read YAML text as plain JSON values; duplicate keys, aliases and tags of other types are refused."""
+def parse_yaml(text: str | bytes) -> Any:
+    """Read YAML text as plain JSON values; what strict JSON refuses, aliases and tags of other types are refused."""
     try:
-        return yaml.load(text, Loader=_CoreLoader)
+        value = yaml.load(text if isinstance(text, str) else text.decode(), Loader=_CoreLoader)
+        strict_json.loads(json.dumps(value, ensure_ascii=False))
+    except UnicodeDecodeError as error:
+        raise RulebookError(f"not valid UTF-8: {error.reason}") from None
+    except RecursionError:
+        raise RulebookError("not valid YAML: nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
         raise RulebookError(f"not valid YAML{where}: {error.problem or error.context}") from None
+    except TypeError:
+        raise RulebookError("not valid YAML: a tag gives a value that is no JSON value") from None
     except (yaml.YAMLError, ValueError) as error:
         raise RulebookError(f"not valid YAML: {str(error).splitlines()[0]}") from None
-
-
-def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in record:
-            raise RulebookError(f"key {key!r} is given twice")
-        record[key] = value
-    return record
-
-
-def _constant(literal: str) -> NoReturn:
-    raise RulebookError(f"{literal} is not a JSON number")
+    return value
 
 
 class _CoreLoader(yaml.SafeLoader):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tenantrank.errors import RulebookError, TenantError
 from tenantrank.policy.encoding import encode_parameter
-from tenantrank.policy.signature import Fields
+from tenantrank.policy.signature import MAX_DEPTH, Fields
 from tenantrank.tenants.compiling import CompiledPolicy, Compiler
 from tenantrank.tenants.document import BRANCH_MARK, Document
 from tenantrank.tenants.fleet import Fleet, Progress, compile_table
@@ -22,6 +22,8 @@ from tenantrank.tenants.reading import read
 from tenantrank.tenants.states import parse_state
 
 _MEMORY = 16_384
+_MAX_NESTING = MAX_DEPTH + 8
+"""Levels of a rulebook: those of the deepest term, of its parameters, and of the rule that holds it."""
 
 
 class Rulebook:
@@ -32,6 +34,8 @@ class Rulebook:
     """
 
     def __init__(self, document: Document, fields: Fields | None = None, source: str = "rulebook") -> None:
+        if fields is not None and not isinstance(fields, Fields):
+            raise RulebookError(f"{source}: it is bound to a catalog's fields, got {type(fields).__name__}")
         prepared, faults = prepare(document, fields)
         if prepared is None:
             raise _refusal(source, faults)
@@ -90,7 +94,7 @@ class Rulebook:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Bounds that an offer of unknown value passes, one line each; known once the rulebook is bound."""
+        """Hard clauses that an offer passes by stating nothing, one line each; known once the rulebook is bound."""
         return self._prepared.warnings
 
     def compile(self, tenant: Mapping[str, Any], tenant_id: str | None = None) -> CompiledPolicy:
@@ -126,19 +130,24 @@ class Rulebook:
         ----------
         table
             one row a tenant; columns by field name, of the declared type or of text in the form that CSV gives it. A
-            column for an optional field may be missing; undeclared columns decide nothing and are listed in the result
+            column for an optional field may be missing; undeclared columns decide nothing and are listed in
+            ``ignored`` of the result
         on_progress
             called now and then with (rows done, rows in all)
 
         Returns
         -------
-        a fleet equal to what `compile` gives row by row. A row that fails does not stop the others
+        a fleet equal to what `compile` gives row by row, a null standing for absence, but for two things: `compile`
+        refuses undeclared keys, and a table's columns of strings are text as CSV gives it, where an empty string is
+        absent, ``"true"`` a boolean, ``"7"`` a number and ``"a;b"`` a list. Neither a column that `read_tenants` made
+        of JSON lines nor a column of another type is text: its cells mean what they mean to `compile`. A row that
+        fails does not stop the others
 
         Raises
         ------
         TenantError
-            where no row could be right: the key column or one that is not optional is missing, a column is there twice,
-            or an undeclared column looks like a misspelt field that has none
+            where no row could be right: it is no table, the key column or one that is not optional is missing, a column
+            is there twice, or an undeclared column looks like a misspelt field that has none
         """
         return compile_table(self._document, self._prepared, table, on_progress)
 
@@ -149,10 +158,24 @@ class Rulebook:
 def _validated(value: Any, source: str) -> Document:
     if not isinstance(value, Mapping):
         raise RulebookError(f"{source}: a rulebook is a mapping, got {type(value).__name__}")
+    _check_nesting(value, source)
     try:
         return Document.model_validate(dict(value))
     except ValidationError as error:
         raise _refusal(source, [_fault(detail, value) for detail in error.errors(include_url=False)]) from None
+
+
+def _check_nesting(value: Any, source: str) -> None:
+    """Refuse a value that would be too deep to walk, without recursion; one that holds itself is too deep as well."""
+    waiting = [(value, 1)]
+    while waiting:
+        found, depth = waiting.pop()
+        if depth > _MAX_NESTING:
+            raise RulebookError(f"{source}: nested deeper than {_MAX_NESTING} levels")
+        if isinstance(found, Mapping):
+            waiting += [(item, depth + 1) for item in found.values()]
+        elif isinstance(found, list | tuple):
+            waiting += [(item, depth + 1) for item in found]
 
 
 def _refusal(source: str, faults: list[str]) -> RulebookError:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from tenantrank.errors import TenantError
+from tenantrank.policy.strict_json import MAX_INTEGER
 from tenantrank.tenants.document import Document, FieldSpec
 from tenantrank.tenants.nearest import hint
 
@@ -21,8 +22,9 @@ State: TypeAlias = Mapping[str, Value]
 LIST_SEPARATOR = ";"
 """What separates the items of a list in one cell of text."""
 
-_EXACT = 2**53
-_DECIMAL = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_OTHER_FORMS = frozenset(',[]"')
 _TEXTS = {"true": True, "false": False}
 
 
@@ -73,21 +75,46 @@ def parse_value(name: str, spec: FieldSpec, value: Any) -> Value:
 def parse_cell(name: str, spec: FieldSpec, cell: Any) -> Value:
     """Check one cell of a table: as `parse_value`, and text is read as the declared type.
 
-    An empty text is absence, ``true`` and ``false`` are booleans in any letter case, numbers are decimal, and the items
-    of a list are separated by ``;`` (blanks around them dropped, empty ones skipped, so that ``;`` is the empty list).
+    An empty text is absence, and blanks alone are refused. ``true`` and ``false`` are booleans in any letter case.
+    Numbers are decimal; one without point and exponent is an integer, held to what `parse_value` asks of one. The
+    items of a list are separated by ``;``, blanks around them dropped; ``;`` alone is the empty list, and an empty item
+    beside others is refused. So is, in a list that declares no values, an item with a comma, a bracket or a double
+    quote: a list in some other form would pass for one name that nothing has.
     """
     if not isinstance(cell, str):
         return parse_value(name, spec, cell)
     if not cell:
         return parse_value(name, spec, None)
+    if cell.isspace():
+        raise _refusal(name, "a value or an empty cell", cell)
     value: Any = cell
     if spec.type == "boolean":
         value = _TEXTS.get(cell.lower(), cell)
     elif spec.type == "list":
-        value = [item for part in cell.split(LIST_SEPARATOR) if (item := part.strip())]
-    elif spec.type in ("number", "integer") and _DECIMAL.fullmatch(cell):
-        value = float(cell)
+        value = _items(name, spec, cell)
+    elif spec.type in ("number", "integer"):
+        value = _literal(cell)
     return parse_value(name, spec, value)
+
+
+def _items(name: str, spec: FieldSpec, cell: str) -> list[str]:
+    if cell.strip() == LIST_SEPARATOR:
+        return []
+    items = [part.strip() for part in cell.split(LIST_SEPARATOR)]
+    if "" in items:
+        raise _refusal(name, f"items separated by single {LIST_SEPARATOR!r}", cell)
+    if spec.values is None and not _OTHER_FORMS.isdisjoint(cell):
+        raise _refusal(name, f"items separated by {LIST_SEPARATOR!r}, without commas, brackets or double quotes", cell)
+    return items
+
+
+def _literal(cell: str) -> Any:
+    try:
+        if _INTEGER.fullmatch(cell):
+            return int(cell)
+    except ValueError:  # more digits than Python reads
+        return cell
+    return float(cell) if _DECIMAL.fullmatch(cell) else cell
 
 
 def shown(value: Any) -> str:
@@ -96,6 +123,8 @@ def shown(value: Any) -> str:
         text = repr(list(value) if isinstance(value, tuple) else value)
     except ValueError:  # an int with more digits than Python prints
         return "a number of very many digits"
+    except RecursionError:
+        return "a value nested too deeply"
     return text if len(text) <= 80 else text[:79] + "…"
 
 
@@ -127,7 +156,7 @@ def _number(name: str, spec: FieldSpec, value: Any) -> float | int:
     wanted = "an integer" if spec.type == "integer" else "a finite number"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refusal(name, wanted, value)
-    if abs(value) > _EXACT and (isinstance(value, int) or spec.type == "integer"):
+    if abs(value) > MAX_INTEGER and (isinstance(value, int) or spec.type == "integer"):
         raise _refusal(name, "a number that a double holds exactly", value)
     if not math.isfinite(value):
         raise _refusal(name, wanted, value)

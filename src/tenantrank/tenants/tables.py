@@ -12,6 +12,8 @@ import pyarrow.feather as pf
 import pyarrow.parquet as pq
 
 from tenantrank.errors import TenantError
+from tenantrank.policy import strict_json
+from tenantrank.tenants.columns import CELLS, JSON, PLAIN
 
 _SUFFIXES = ".csv, .jsonl, .ndjson, .parquet, .arrow, .ipc or .feather"
 
@@ -19,15 +21,20 @@ _SUFFIXES = ".csv, .jsonl, .ndjson, .parquet, .arrow, .ipc or .feather"
 def read_tenants(path: str | Path) -> pa.Table:
     """Read a table of tenants: CSV, JSON lines, Parquet or Arrow IPC, by the suffix of the path.
 
-    Every CSV cell is kept as text, and so is every cell of a JSON lines column whose values differ in type, so that a
-    cell which does not fit its field is an error of its row alone.
+    Every CSV cell is kept as text. A column of JSON lines has the one type that its values have; where they differ, or
+    are neither strings, numbers, booleans nor lists of strings, each cell is the text of its JSON value. What cells
+    are is in the metadata of their Arrow field, so that `Rulebook.compile_many` takes each JSON value as
+    `Rulebook.compile` would, and a cell which does not fit its field is an error of its row alone.
 
     Raises
     ------
     TenantError
-        for a file that cannot be read as what its suffix says
+        for a file that cannot be read as what its suffix says; of JSON lines it names the line
     """
-    file = Path(path)
+    try:
+        file = Path(path)
+    except TypeError:
+        raise TenantError(f"expected the path of a {_SUFFIXES} file, got {type(path).__name__}") from None
     suffix = file.suffix.lower()
     try:
         if suffix == ".csv":
@@ -38,8 +45,9 @@ def read_tenants(path: str | Path) -> pa.Table:
             return pq.read_table(file)
         if suffix in (".arrow", ".ipc", ".feather"):
             return pf.read_table(file)
-    except (OSError, pa.ArrowException) as error:
-        raise TenantError(f"{file}: cannot be read: {str(error).splitlines()[0]}") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TenantError(f"{str(file)!r}: cannot be read: {reason}") from None
     raise TenantError(f"{file}: expected a {_SUFFIXES} file")
 
 
@@ -54,51 +62,47 @@ def _read_csv(file: Path) -> pa.Table:
 def _read_lines(file: Path) -> pa.Table:
     """Read one JSON object a line; a key that a line lacks is null there."""
     columns: dict[str, list[Any]] = {}
-    count = 0
+    numbers: list[int] = []
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             for name, value in _object(file, number, line).items():
-                columns.setdefault(name, []).extend([None] * (count - len(columns[name])))
+                columns.setdefault(name, []).extend([None] * (len(numbers) - len(columns[name])))
                 columns[name].append(value)
-            count += 1
-    for values in columns.values():
-        values.extend([None] * (count - len(values)))
-    return pa.table({name: _array(values) for name, values in columns.items()})
+            numbers.append(number)
+    fields: list[pa.Field] = []
+    arrays: list[pa.Array] = []
+    for name, values in columns.items():
+        values.extend([None] * (len(numbers) - len(values)))
+        array, meant = _array(values)
+        fields.append(pa.field(name, array.type, metadata=None if meant is None else {CELLS: meant}))
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def _object(file: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        # A line that names a key twice has no one meaning.
-        value = json.loads(line, object_pairs_hook=_without_twins)
-    except (ValueError, RecursionError) as error:
-        raise TenantError(f"{file}: line {number}: not valid JSON: {error}") from None
+        value = strict_json.loads(line)
+        # What is nested too deeply to be written again could not be kept as a cell.
+        json.dumps(value)
+    except ValueError as error:
+        raise TenantError(f"{file}: line {number}: {error}") from None
+    except RecursionError:
+        raise TenantError(f"{file}: line {number}: nested too deeply") from None
     if not isinstance(value, dict):
         raise TenantError(f"{file}: line {number}: expected an object, got {type(value).__name__}")
     return value
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise ValueError("duplicate key")
-    return record
-
-
-def _array(values: list[Any]) -> pa.Array:
-    if not any(isinstance(value, dict) for value in values):
-        try:
-            return pa.array(values)
-        except (pa.ArrowException, OverflowError):
-            pass
-    return pa.array([_text(value) for value in values], pa.string())
-
-
-def _text(value: Any) -> str | None:
-    """Write a cell as a CSV file would hold it."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return ";".join(value)
-    return json.dumps(value)
+def _array(values: list[Any]) -> tuple[pa.Array, bytes | None]:
+    """Give the values of a column as the one Arrow type that they all have, or else each as its JSON text."""
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds or kinds <= {int, float} or kinds == {bool}:
+        return pa.array(values, pa.float64() if float in kinds else None), None
+    if kinds == {str}:
+        return pa.array(values, pa.string()), PLAIN
+    if kinds == {list} and all(isinstance(item, str) for value in values if value is not None for item in value):
+        return pa.array(values, pa.list_(pa.string())), None
+    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+    return pa.array(texts, pa.string()), JSON

@@ -457,6 +457,8 @@ def test_unknown_names__are_those_of_no_offer_with_the_nearest() -> None:
     names = ["or", ["provider_eq", "opnai"], ["family_eq", "gpt"], ["served_by_eq", "peer"], ["provider_eq", "zzz"]]
     policy = policy_of(catalog, ["and", ["provider_eq", "azure"], ["not", names]])
     assert tr.Engine(catalog).unknown_names([policy]) == {"opnai": "openai", "zzz": ""}
+    engine = tr.Engine(catalog, envelope=["not", ["provider_eq", "azur"]])
+    assert engine.unknown_names([]) == {"azur": "azure"}
 
 
 def test_transform__refuses_what_is_no_seed() -> None:

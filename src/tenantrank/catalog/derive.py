@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from tenantrank.catalog.schema import GEOS, kind_of_type
 from tenantrank.catalog.sources.regions import area_of
+from tenantrank.policy.places import place_name
 from tenantrank.policy.signature import Sort
 
 Flags = npt.NDArray[np.int8]
@@ -51,11 +52,6 @@ def number_values(column: pa.ChunkedArray) -> Numbers:
     """Read a numeric column as float64, NaN where null."""
     values: Numbers = pc.fill_null(column.cast(pa.float64(), safe=False), math.nan).to_numpy().astype(np.float64)
     return values
-
-
-def place_name(place: str) -> str:
-    """Give a place as a field name spells it: lower case, every character but letters and digits as ``_``."""
-    return "".join(char if char.isascii() and char.isalnum() else "_" for char in place.lower())
 
 
 def derived_facts(table: pa.Table, judged_at: date | None) -> Iterator[Derived]:

@@ -121,13 +121,14 @@ class Engine:
         return found
 
     def unknown_names(self, policies: Iterable[Policy | CompiledPolicy]) -> dict[str, str]:
-        """Give the providers and model families that policies name and no offer has, each with the nearest that one
-        has.
+        """Give the providers and model families that policies or the envelope name and no offer has, each with the
+        nearest.
 
         A misspelt name in a list of excluded providers excludes nobody, and the language cannot tell it from a provider
         that is not in the catalog today. The nearest is empty where none is near.
         """
-        return unknown_names((parts_of(policy)[0] for policy in policies), self.catalog)
+        roots = [] if self.envelope is None else [self.envelope.root]
+        return unknown_names([*roots, *(parts_of(policy)[0].root for policy in policies)], self.catalog)
 
     def rank(
         self,

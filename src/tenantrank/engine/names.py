@@ -7,12 +7,11 @@ from difflib import get_close_matches
 
 from tenantrank.catalog import Catalog
 from tenantrank.policy.normal_form import Node
-from tenantrank.policy.policy import Policy
 
 _COLUMNS = {"provider_eq": "provider_id", "served_by_eq": "provider_id", "family_eq": "model_family"}
 
 
-def unknown_names(policies: Iterable[Policy], catalog: Catalog) -> dict[str, str]:
+def unknown_names(conditions: Iterable[Node], catalog: Catalog) -> dict[str, str]:
     """Give the providers and families that occur in no offer, in order of first mention, each with the nearest.
 
     A `served_by_eq` may also name a peer. The nearest is empty where no name is near.
@@ -22,8 +21,8 @@ def unknown_names(policies: Iterable[Policy], catalog: Catalog) -> dict[str, str
     sets = {column: set(names) for column, names in known.items()}
     found: dict[str, str] = {}
     seen: set[str] = set()
-    for policy in policies:
-        for node in _mentions(policy.root, seen):
+    for condition in conditions:
+        for node in _mentions(condition, seen):
             column, name = _COLUMNS[node.op], node.parameters[0]
             if name not in sets[column] and not (node.op == "served_by_eq" and name in peers) and name not in found:
                 found[name] = next(iter(get_close_matches(name, known[column], n=1)), "")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 import tenantrank as tr
 from tenantrank_kernels import JIT_DISABLED
-from tests.fuzz.differential import World, draw_world
+from tests.fuzz.differential import Case, World, draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.signature import Term
 
@@ -55,3 +57,30 @@ def world_catalog(world: World) -> tr.Catalog:
 def survivors(decision: tr.Decision, catalog: tr.Catalog) -> set[str]:
     """The offers that pass the filter, whether or not the selector keeps them."""
     return set(catalog.offer_ids) - set(decision.rejected)
+
+
+ABC = catalog_of(
+    offer("a", "p", price_out=3.0, region_eu=True),
+    offer("b", "q", price_out=1.0, tier="partner"),
+    offer("c", "r", price_out=2.0, region_eu=True),
+    offer("d", "q"),
+)
+
+
+def same(one: tr.Decision, other: tr.Decision) -> bool:
+    """Whether two decisions are equal to the bit, reasons included."""
+    return (
+        one.offer_ids == other.offer_ids
+        and np.array(one.scores).tobytes() == np.array(other.scores).tobytes()
+        and one.survivors == other.survivors
+        and dict(one.rejected) == dict(other.rejected)
+    )
+
+
+def ranked(seed: int, count: int) -> Iterator[tuple[World, Case, tr.Catalog, tr.Engine, tr.Policy, tr.Decision]]:
+    """Random cases with their decisions."""
+    for world, catalog in worlds(seed, count):
+        engine = tr.Engine(catalog, world.state, world.envelope)
+        for case in world.cases[:5]:
+            policy = tr.admit(case.term, catalog.fields)
+            yield world, case, catalog, engine, policy, engine.rank(policy, case.request, case.seed)

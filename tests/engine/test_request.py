@@ -127,3 +127,18 @@ def test_of__refuses_a_misspelt_requirements_key() -> None:
     with pytest.raises(RequestError, match="requirement"):
         Request.of({"requirment": {"min_context": 5}})
     assert Request.of({"messages": [], "model": "m", "metadata": {}}) == Request()
+
+
+def test_of__shows_no_more_of_a_strange_value_than_fits_a_line() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    for strange in (deep, 10**5000, "x" * 10_000, object()):
+        for record in (
+            {"requirements": {"min_context": strange}},
+            {"scope": [strange]},
+            {"requirements": {"needs": strange}},
+        ):
+            with pytest.raises(RequestError) as caught:
+                Request.of(record)
+            assert len(str(caught.value)) < 200

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tenantrank.errors import HealthError
+from tenantrank.policy.admission import shown
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 METRICS = ("price_in", "price_out", "ema_latency_ms", "ema_tok_s", "success_rate_ewma", "last_quality_eval")
@@ -50,7 +51,9 @@ class Health:
         parts = _record(state, "health")
         unknown = sorted(set(parts) - {"ema", "breakers", "disabled", "credits"}, key=str)
         if unknown:
-            raise HealthError(f"health has no part {unknown[0]!r}; its parts are ema, breakers, disabled and credits")
+            raise HealthError(
+                f"health has no part {shown(unknown[0])}; its parts are ema, breakers, disabled and credits"
+            )
         return cls(**parts)
 
     def __post_init__(self) -> None:
@@ -58,7 +61,7 @@ class Health:
         breakers = _record(self.breakers, "health.breakers")
         for provider, is_open in breakers.items():
             if not isinstance(is_open, bool):
-                raise HealthError(f"health.breakers[{provider!r}] must be true or false, got {is_open!r}")
+                raise HealthError(f"health.breakers[{provider!r}] must be true or false, got {shown(is_open)}")
         credits = {
             provider: _number(usd, f"health.credits[{provider!r}]")
             for provider, usd in _record(self.credits, "health.credits").items()
@@ -91,7 +94,7 @@ def _record(value: Any, at: str) -> Mapping[str, Any]:
         raise HealthError(f"{at} must be a record, got {type(value).__name__}")
     for key in value:
         if not isinstance(key, str):
-            raise HealthError(f"{at} has a key that is not a string: {key!r}")
+            raise HealthError(f"{at} has a key that is not a string: {shown(key)}")
     return value
 
 

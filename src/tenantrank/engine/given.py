@@ -7,6 +7,7 @@ from typing import Any
 
 from tenantrank.engine.request import Request
 from tenantrank.errors import RequestError
+from tenantrank.policy.admission import shown
 from tenantrank.policy.policy import Policy
 from tenantrank.tenants import CompiledPolicy, Origin
 
@@ -45,5 +46,5 @@ def places_of(k: int | None, offers: int) -> int:
     if k is None:
         return offers
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise RequestError(f"k must be an integer of at least 1, or None for the whole order, got {k!r}")
+        raise RequestError(f"k must be an integer of at least 1, or None for the whole order, got {shown(k)}")
     return min(k, offers)

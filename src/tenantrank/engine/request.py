@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from tenantrank.errors import RequestError
+from tenantrank.policy.admission import shown
 
 NEEDS = ("tools", "vision", "json_mode", "seed")
 """Needs with a capability behind them, in the order they are checked; other needs are ignored by the language."""
@@ -72,11 +73,11 @@ class Request:
         if "requirements" not in body:
             for key in body:
                 if isinstance(key, str) and get_close_matches(key, ["requirements"], cutoff=0.8):
-                    raise RequestError(f"request has no 'requirements', but {key!r}, which nothing reads; misspelt?")
+                    raise RequestError(f"request has no 'requirements', but {shown(key)}; misspelt?")
         required = _record(body.get("requirements"), "request.requirements")
         unknown = sorted(set(required) - {"needs", *_NUMBERS, *_TEXTS}, key=str)
         if unknown:
-            raise RequestError(f"request.requirements has no key {unknown[0]!r}")
+            raise RequestError(f"request.requirements has no key {shown(unknown[0])}")
         values = {key: required[key] for key in (*_NUMBERS, *_TEXTS) if key in required}
         return cls(needs=_needs(body, required), scope=body.get("scope"), **values)
 
@@ -89,7 +90,7 @@ class Request:
         if self.privacy is not None and self.privacy not in _PRIVACY:
             raise RequestError(f"request.requirements.privacy must be one of {', '.join(_PRIVACY)}")
         if not isinstance(self.needs, tuple) or any(need not in NEEDS for need in self.needs):
-            raise RequestError(f"a request's needs are a tuple of {', '.join(NEEDS)}, got {self.needs!r}")
+            raise RequestError(f"a request's needs are a tuple of {', '.join(NEEDS)}, got {shown(self.needs)}")
         object.__setattr__(self, "needs", tuple(need for need in NEEDS if need in self.needs))
 
 
@@ -124,7 +125,7 @@ def _number(value: Any, at: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RequestError(f"{at} must be a finite number, got {value!r}")
+        raise RequestError(f"{at} must be a finite number, got {shown(value)}")
     if not -_LARGEST <= value <= _LARGEST:
         raise RequestError(f"{at} must be a finite number, got one beyond the doubles or NaN")
     return float(value) + 0.0  # one zero, since equal requests are prepared once
@@ -132,7 +133,7 @@ def _number(value: Any, at: str) -> float | None:
 
 def _text(value: Any, at: str) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise RequestError(f"{at} must be a string, got {value!r}")
+        raise RequestError(f"{at} must be a string, got {shown(value)}")
     return value
 
 
@@ -141,5 +142,5 @@ def reduced_seed(seed: int | None) -> int:
     if seed is None:
         return 0
     if isinstance(seed, bool) or not isinstance(seed, int):
-        raise RequestError(f"seed must be an integer, got {seed!r}")
+        raise RequestError(f"seed must be an integer, got {shown(seed)}")
     return seed % 2147483647

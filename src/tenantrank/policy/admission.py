@@ -54,7 +54,7 @@ class _Checker:
     def term(self, term: Any, expected: str | None, depth: int) -> str:
         """Check one subterm and give its sort."""
         if type(term) is not list or not term or type(term[0]) is not str:
-            raise _FaultError(f"a term is an array that begins with an op name, got {_shown(term)}")
+            raise _FaultError(f"a term is an array that begins with an op name, got {shown(term)}")
         if depth > MAX_DEPTH:
             raise _FaultError(f"deeper than {MAX_DEPTH} levels")
         self.nodes += 1
@@ -62,7 +62,7 @@ class _Checker:
             raise _FaultError(f"more than {MAX_NODES} subterms")
         op = self.ops.get(term[0])
         if op is None:
-            raise _FaultError(f"unknown op {_shown(term[0])} in {self.version}")
+            raise _FaultError(f"unknown op {shown(term[0])} in {self.version}")
         if expected is not None and op.sort != expected:
             raise _FaultError(f"expected a {expected}, got {op.name}, a {op.sort}")
         slots = self._slots(op, len(term) - 1)
@@ -96,18 +96,18 @@ class _Checker:
         _text(value, "a field name")
         found = self.fields.sort_of(value, self.version)
         if found is None:
-            raise _FaultError(f"undeclared field {_shown(value)}")
+            raise _FaultError(f"undeclared field {shown(value)}")
         if found != sort:
-            raise _FaultError(f"field {_shown(value)} is a {found} field, expected a {sort} field")
+            raise _FaultError(f"field {shown(value)} is a {found} field, expected a {sort} field")
 
     def tier(self, value: Any) -> None:
         _text(value, "a tier name")
         if value not in self.fields.tier_order:
-            raise _FaultError(f"unknown tier {_shown(value)}, expected one of {', '.join(self.fields.tier_order)}")
+            raise _FaultError(f"unknown tier {shown(value)}, expected one of {', '.join(self.fields.tier_order)}")
 
     def relation(self, value: Any) -> None:
         if type(value) is not str or value not in RELATIONS:
-            raise _FaultError(f"expected a relation ({' '.join(RELATIONS)}), got {_shown(value)}")
+            raise _FaultError(f"expected a relation ({' '.join(RELATIONS)}), got {shown(value)}")
 
     def number(self, value: Any) -> None:
         _number(value, "a finite number")
@@ -115,7 +115,7 @@ class _Checker:
     def count(self, value: Any) -> None:
         _number(value, "an integer of at least 1")
         if value < 1 or value != int(value):
-            raise _FaultError(f"expected an integer of at least 1, got {_shown(value)}")
+            raise _FaultError(f"expected an integer of at least 1, got {shown(value)}")
 
     def text(self, value: Any) -> None:
         _text(value, "a string")
@@ -128,19 +128,19 @@ class _Checker:
 
     def chain(self, value: Any) -> None:
         if type(value) is not list:
-            raise _FaultError(f"expected a list of provider and model pairs, got {_shown(value)}")
+            raise _FaultError(f"expected a list of provider and model pairs, got {shown(value)}")
         for index, pair in enumerate(value):
             _at(f"[{index}]", _chain_pair, pair)
 
     def recipe(self, value: Any) -> None:
         if type(value) is not list:
-            raise _FaultError(f"expected a list of strings or flat records, got {_shown(value)}")
+            raise _FaultError(f"expected a list of strings or flat records, got {shown(value)}")
         for index, entry in enumerate(value):
             _at(f"[{index}]", _recipe_entry, entry)
 
     def action(self, value: Any) -> None:
         if type(value) is not dict:
-            raise _FaultError(f"an action is a record, got {_shown(value)}")
+            raise _FaultError(f"an action is a record, got {shown(value)}")
         for key, given in value.items():
             _text(key, "a string key")
             _at(_step(key), _ACTION_KEYS.get(key, _finite), given)
@@ -162,7 +162,7 @@ def _step(key: str) -> str:
     return f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{_clipped(ascii(key))}]"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Show a JSON scalar, clipped; of anything else show only its type, since a repr may run foreign code."""
     kind = type(value)
     # Compared by identity alone: a metaclass may define equality.
@@ -191,14 +191,14 @@ def _number(value: Any, wanted: str) -> None:
         if not math.isfinite(value):
             raise _FaultError(f"expected {wanted}, got {value}")
     elif kind is not int:
-        raise _FaultError(f"expected {wanted}, got {_shown(value)}")
+        raise _FaultError(f"expected {wanted}, got {shown(value)}")
     elif not -_EXACT <= value <= _EXACT:
-        raise _FaultError(f"{_shown(value)} is outside ±2^53, where a double holds every integer")
+        raise _FaultError(f"{shown(value)} is outside ±2^53, where a double holds every integer")
 
 
 def _text(value: Any, wanted: str) -> None:
     if type(value) is not str:
-        raise _FaultError(f"expected {wanted}, got {_shown(value)}")
+        raise _FaultError(f"expected {wanted}, got {shown(value)}")
     if not value.isascii():
         try:
             value.encode()
@@ -212,7 +212,7 @@ def _finite(value: Any) -> None:
 
 def _one_action(value: Any) -> None:
     if type(value) is not str or value not in ACTIONS:
-        raise _FaultError(f"expected an action ({' '.join(ACTIONS)}), got {_shown(value)}")
+        raise _FaultError(f"expected an action ({' '.join(ACTIONS)}), got {shown(value)}")
 
 
 def _backoff(value: Any) -> None:
@@ -234,10 +234,10 @@ _CHAIN_KEYS = frozenset({"provider", "provider_id", "model", "model_family"})
 
 def _chain_pair(value: Any) -> None:
     if type(value) is not dict:
-        raise _FaultError(f"expected a record of provider and model, got {_shown(value)}")
+        raise _FaultError(f"expected a record of provider and model, got {shown(value)}")
     for key, given in value.items():
         if type(key) is not str or key not in _CHAIN_KEYS:
-            raise _FaultError(f"unknown key {_shown(key)}, expected provider or provider_id, and model or model_family")
+            raise _FaultError(f"unknown key {shown(key)}, expected provider or provider_id, and model or model_family")
         _at(f".{key}", lambda name: _text(name, "a string"), given)
     if "provider" not in value and "provider_id" not in value:
         raise _FaultError("a pair needs 'provider' or 'provider_id'")

@@ -1,5 +1,7 @@
 """The catalog's own accessors: order, codes, capabilities, dates."""
 
+import copy
+import pickle
 from datetime import date, datetime
 
 import numpy as np
@@ -139,3 +141,36 @@ def test_no_offers__are_a_catalog():
     assert catalog.flags("region_eu").shape == (0,)
     assert catalog.flags("region_only_eu").shape == (0,)
     assert catalog.diff(catalog).summary().startswith("no difference")
+
+
+def overlaid():
+    built = Catalog.from_table(Catalog.from_records(RECORDS).table, built=date(2026, 1, 1), sources={"list": [1]})
+    entries = [
+        {"match": {"provider_id": "q"}, "set": {"no_log": True}, "contract": "c", "verified_at": "2026-09-01"},
+        {"match": {"provider_id": "nobody"}, "set": {"tier": "partner"}, "valid_until": "2027-01-01"},
+    ]
+    return built.with_overlay({"attestations": entries}, date(2026, 11, 23))
+
+
+@pytest.mark.parametrize("again", [lambda catalog: pickle.loads(pickle.dumps(catalog)), copy.copy, copy.deepcopy])
+def test_catalog__survives_a_pickle_and_a_copy(tmp_path, again):
+    overlaid().save(tmp_path / "x.parquet")
+    declared = Catalog.from_records(RECORDS, {"vip": {"sort": "Num", "default": float("inf")}}, ["low", "high"])
+    loaded = Catalog.load(tmp_path / "x.parquet", as_of=date(2026, 11, 23))
+    for catalog in (declared, overlaid(), loaded, Catalog.from_records([])):
+        catalog.flags("region_eu")
+        other = again(catalog)
+        assert other.catalog_id == catalog.catalog_id
+        assert other.table.equals(catalog.table, check_metadata=True)
+        assert (other.metadata, other.as_of, other.warnings) == (catalog.metadata, catalog.as_of, catalog.warnings)
+        assert dict(other.fields) == dict(catalog.fields)
+        assert other.provenance is catalog.provenance is None or other.provenance.equals(catalog.provenance)
+        assert other.flags("region_eu").tolist() == catalog.flags("region_eu").tolist()
+
+
+def test_from_records__does_not_know_until_when_a_table_holds():
+    table = overlaid().table
+    with pytest.raises(CatalogError, match="holds until 2027-01-01"):
+        Catalog.from_table(table)
+    assert Catalog.from_records(table.to_pylist()).metadata.holds_until is None
+    assert "from_table" in Catalog.from_records.__doc__

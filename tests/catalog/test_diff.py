@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenantrank.catalog import Catalog
+from tenantrank.catalog.diff import diff_catalogs
+from tenantrank.errors import CatalogError
 
 BASE = {"provider_id": "p", "model_family": "m"}
 OLD = [
@@ -117,3 +119,11 @@ def test_diff__compares_offers_by_id_not_by_row():
     assert diff.table["kind"].to_pylist() == ["reordered"]
     with pytest.raises(AttributeError):
         diff.added = ()
+
+
+def test_diff__refuses_what_is_no_catalog():
+    catalog = Catalog.from_records(OLD)
+    with pytest.raises(CatalogError, match=r"^expected a Catalog to compare, got None$"):
+        catalog.diff(None)
+    with pytest.raises(CatalogError, match=r"^expected a Catalog to compare, got a Python Table$"):
+        diff_catalogs(catalog.table, catalog)

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from tenantrank.catalog import Catalog
-from tenantrank.catalog.lapse import holds_until, lapse_of, unknown_shuts_out
+from tenantrank.catalog.lapse import holds_from, holds_until, lapse_of, unknown_shuts_out
 from tenantrank.catalog.overlay_file import EVIDENCED, Attestation
 from tenantrank.catalog.schema import BY_NAME, COLUMNS
 
@@ -40,15 +40,26 @@ def test_holds_until__is_the_last_day_before_anything_changes():
     assert holds_until([], TODAY) is None
 
 
+def test_holds_from__is_the_first_day_after_the_last_change():
+    for day in range(1, 29):
+        since = holds_from([entry(None, "2026-02-10"), entry("2026-02-20", "2026-02-25")], date(2026, 2, day))
+        expected = [date(2026, 2, change) for change in (11, 20, 26) if change <= day]
+        assert since == (expected[-1] if expected else None)
+    assert holds_from([entry("2026-02-20")], None) is None
+
+
 def test_unknown_shuts_out__is_so_for_promises_capabilities_prices_and_merits_only():
     fields = Catalog.from_records([]).fields
     closed = {column.name for column in COLUMNS if unknown_shuts_out(column.name, column.kind, fields)}
-    bools = {column.name for column in COLUMNS if column.kind == "bool"}
+    bools = {column.name for column in COLUMNS if column.kind == "bool" and column.name.startswith("supports_")}
     worst = {column.name for column in COLUMNS if column.default == math.inf}
     merits = {"context", "max_input", "max_output", "tok_s", "quality_hint"}
     assert closed == EVIDENCED | bools | worst | merits
     assert unknown_shuts_out("capability:odd", "bool", fields)
     assert not unknown_shuts_out("bench_x", "double", fields)
+    own = Catalog.from_records([], {"region_eu": {"sort": "Bool"}, "blocked": {"sort": "Bool"}}).fields
+    assert unknown_shuts_out("region_eu", "bool", own)
+    assert not unknown_shuts_out("blocked", "bool", own)
 
 
 @pytest.mark.parametrize(

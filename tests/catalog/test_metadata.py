@@ -1,13 +1,15 @@
 """What a catalog states beside its offers survives as JSON and is checked on the way in."""
 
+import copy
 import json
 import math
+import pickle
 from datetime import date
 
 import pyarrow as pa
 import pytest
 
-from tenantrank.catalog.metadata import Metadata, canonical_declarations, declarations, marked_until, tiers_of
+from tenantrank.catalog.metadata import Metadata, canonical_declarations, declarations, marked_days, tiers_of
 from tenantrank.errors import CatalogError
 from tenantrank.policy.signature import Field, Fields
 
@@ -17,6 +19,7 @@ FULL = Metadata(
     date(2026, 11, 23),
     {"list": {"what": "a price list", "snapshot": "2026-11-12"}},
     date(2027, 6, 30),
+    date(2026, 9, 1),
 )
 
 
@@ -24,6 +27,14 @@ def test_metadata__survives_json():
     text = json.dumps(FULL.to_json(), allow_nan=False)
     assert Metadata.from_json(json.loads(text)) == FULL
     assert Metadata.from_json({}) == Metadata()
+
+
+def test_metadata__survives_a_pickle_and_a_deep_copy():
+    for again in (pickle.loads(pickle.dumps(FULL)), copy.deepcopy(FULL)):
+        assert again == FULL
+        assert canonical_declarations(again) == canonical_declarations(FULL)
+        with pytest.raises(TypeError):
+            again.sources["x"] = 1
 
 
 @pytest.mark.parametrize(
@@ -34,6 +45,7 @@ def test_metadata__survives_json():
         ({"built": "yesterday"}, "built is not a date"),
         ({"built": 5}, "built is not a date"),
         ({"holds_until": "soon"}, "holds_until is not a date"),
+        ({"holds_from": "soon"}, "holds_from is not a date"),
         ({"tier_order": "abc"}, "tier_order is not a list"),
         ({"tier_order": ["a", "a"]}, "names a tier twice"),
         ({"fields": {"x": {"sort": "Text"}}}, "field 'x'"),
@@ -91,14 +103,26 @@ def test_check_day__passes_days_up_to_the_last_one():
             ends.check_day(day)
 
 
+def test_check_day__passes_days_from_the_first_one():
+    begins = Metadata(holds_from=date(2026, 9, 1))
+    begins.check_day(date(2026, 9, 1))
+    # Today only ever comes later than the day on which the overlay was laid.
+    begins.check_day(None)
+    with pytest.raises(CatalogError, match="holds from 2026-09-01 and it is not for 2026-08-31: give a day from then"):
+        begins.check_day(date(2026, 8, 31))
+
+
 def test_mark__goes_with_a_bare_table():
     table = pa.table({"x": [1]})
-    marked = Metadata(holds_until=date(2026, 12, 31)).mark(table)
-    assert marked_until(marked.schema.metadata) == date(2026, 12, 31)
+    first, last = date(2026, 9, 1), date(2026, 12, 31)
+    for days in ((None, last), (first, None), (first, last)):
+        marked = Metadata(holds_from=days[0], holds_until=days[1]).mark(table)
+        assert marked_days(marked.schema.metadata) == days
     assert Metadata().mark(table) is table
-    assert marked_until(None) is None
-    with pytest.raises(CatalogError, match="holds_until is not a date"):
-        marked_until({b"tenantrank.holds_until": b"\xff"})
+    assert marked_days(None) == (None, None)
+    for name in ("holds_until", "holds_from"):
+        with pytest.raises(CatalogError, match=f"{name} is not a date"):
+            marked_days({f"tenantrank.{name}".encode(): b"\xff"})
 
 
 def test_canonical_declarations__hold_sorts_defaults_and_tiers_only():
@@ -107,4 +131,6 @@ def test_canonical_declarations__hold_sorts_defaults_and_tiers_only():
     assert canonical_declarations(told) == expected
     ends = Metadata(holds_until=date(2026, 12, 31))
     assert canonical_declarations(ends).startswith(b'{"fields":{},"holds_until":"2026-12-31","tier_order":[')
+    begins = Metadata(holds_from=date(2026, 9, 1))
+    assert canonical_declarations(begins).startswith(b'{"fields":{},"holds_from":"2026-09-01","tier_order":[')
     assert canonical_declarations(Metadata(declarations({"a": {"sort": "Bool"}}))) != canonical_declarations(Metadata())

@@ -65,27 +65,6 @@ def test_attestation__opens_the_way_to_eu_without_logs():
     assert both(laid(entry({"provider_id": "azure", "geo": "eu"}, {"no_log": True}))) == ["azure|gpt"]
 
 
-@pytest.mark.parametrize(
-    ("match", "expected"),
-    [
-        ({"offer_id": "azure|gpt"}, [0]),
-        ({"provider_id": ["azure", "mistral"]}, [0, 1, 2, 3]),
-        ({"provider_id": "mistral", "model_family": "gpt-5"}, []),
-        ({"model_family": "mistral-*"}, [2, 3]),
-        ({"offer_id": "*|*l*"}, [2, 3]),
-        ({"offer_id": "azure.gpt"}, []),
-        ({"model_family": ["gpt", "*-small"]}, [3]),
-        ({"geo": ["us", "eu"]}, [0, 1]),
-        ({"regions": "eu-north-1"}, [0]),
-        ({"geo": "e*"}, []),
-        ({"lab": "*"}, []),
-    ],
-)
-def test_match__needs_every_key_by_any_of_its_values(match, expected):
-    tiers = laid({"match": match, "set": {"tier": "partner"}}).strings("tier")[0].tolist()
-    assert [row for row, code in enumerate(tiers) if code >= 0] == expected
-
-
 def test_attestation__is_in_force_through_its_last_day():
     for day, known in ((date(2026, 8, 31), -1), (date(2026, 9, 1), 1), (date(2026, 12, 31), 1), (date(2027, 1, 1), -1)):
         after = laid(entry({"offer_id": "mistral|*"}, {"no_log": True}, valid_until="2026-12-31"), as_of=day)
@@ -125,16 +104,6 @@ def test_attestation__of_null_withdraws_a_value():
     assert after.fields["price_in"].coverage == 0
 
 
-def test_attestation__of_one_half_of_a_place_withdraws_the_other():
-    after = laid(entry({"offer_id": "azure|gpt"}, {"geo": ["uk"]}))
-    assert after.lists("geo")[0] == ["uk"]
-    assert after.lists("regions")[0] is None
-    assert "overlay:MSA: unknown, for only geo is attested" in after.provenance["source"].to_pylist()
-    both = laid(entry({"offer_id": "azure|gpt"}, {"geo": ["uk"]}), entry({"provider_id": "azure"}, {"regions": ["x"]}))
-    assert (both.lists("geo")[0], both.lists("regions")[0]) == (["uk"], ["x"])
-    assert (both.lists("geo")[1], both.lists("regions")[1]) == (None, ["x"])
-
-
 GONE = {"valid_until": "2026-10-01"}
 
 
@@ -151,13 +120,15 @@ GONE = {"valid_until": "2026-10-01"}
         {"long_ctx_threshold": 1},
         {"risk": 9.0},
         {"cleared": False},
+        {"open_weights": True},
+        {"blocked": True},
         {"label": "x"},
         {"no_log": True, "success_rate": 0.5},
     ],
 )
 @pytest.mark.parametrize("days", [GONE, {"verified_at": "2027-01-01"}])
 def test_attestation__that_lapses_withholds_offers_where_unknown_would_let_through(values, days):
-    records = [record | {"risk": 1.0, "label": "y", "cleared": True} for record in RECORDS]
+    records = [record | {"risk": 1.0, "label": "y", "cleared": True, "blocked": False} for record in RECORDS]
     catalog = Catalog.from_records(records, {"cleared": {"sort": "Bool", "default": True}})
     said = "expired after 2026-10-01" if days is GONE else "is not in force before 2027-01-01"
     after = laid(entry({"provider_id": "mistral"}, values, **days), catalog=catalog)
@@ -202,25 +173,10 @@ def test_attestation__that_lapses_withholds_offers_where_a_declared_default_woul
 
 def test_attestation__that_lapses_leaves_unknown_what_shuts_out():
     values = {"price_in": 1, "latency_ms": 5, "tok_s": 9, "context": 8, "max_output": 9, "supports_tools": True}
-    values |= {"quality_hint": 1, "open_weights": True, "geo": ["eu"], "regions": ["eu"], "trains_on_data": "no"}
+    values |= {"quality_hint": 1, "geo": ["eu"], "regions": ["eu"], "trains_on_data": "no"}
     after = laid(entry({"provider_id": "mistral"}, values, **GONE))
     assert len(after) == 4
     assert all(row[name] is None for row in after.table.slice(2).to_pylist() for name in values)
-
-
-def test_attestation__about_training_at_a_gateway_leaves_its_zero_retention_unknown():
-    gateway = {"zdr": "default", "trains_on_data": "upstream_dependent"}
-    catalog = Catalog.from_records([RECORDS[0] | gateway, RECORDS[1] | gateway, RECORDS[2] | {"zdr": "default"}])
-    match = {"offer_id": ["azure|gpt", "mistral|large"]}
-    for values, days in (
-        ({"trains_on_data": "no"}, GONE),
-        ({"trains_on_data": "no"}, {}),
-        ({"trains_on_data": None}, {}),
-    ):
-        after = laid(entry(match, values, **days), catalog=catalog)
-        assert after.flags("zdr_default").tolist() == [-1, -1, 1]
-    told = laid(entry(match, {"trains_on_data": "no", "zdr": "default"}), catalog=catalog)
-    assert told.flags("zdr_default").tolist() == [1, -1, 1]
 
 
 PROMISED = {
@@ -229,16 +185,18 @@ PROMISED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("where", ["provider_id", "base_url", "region_key", "cloud_region", "peer_id"])
+@pytest.mark.parametrize(
+    "where", ["provider_id", "base_url", "region_key", "cloud_region", "peer_id", "model_family", "wire_model_id"]
+)
 def test_own_offer__that_stands_elsewhere_takes_over_no_promise(where):
-    catalog = Catalog.from_records([RECORDS[0] | PROMISED | {"price_in": 1.5}])
+    catalog = Catalog.from_records([RECORDS[0] | PROMISED | {"price_in": 1.5, "lab": "openai"}])
     own = {"like": "azure|gpt", "offer_id": "mine", "set": {where: "other"}}
     copy = laid(offers=[own], catalog=catalog).table.slice(1).to_pylist()[0]
     assert {name: copy[name] for name in PROMISED} == dict.fromkeys(PROMISED)
     assert (copy["price_in"], copy[where]) == (1.5, "other")
     vouched = own | {"set": {where: "other", "zdr": "none"}, "contract": "C2", "verified_at": "2026-09-01"}
     # An attestation matches what the copy says of itself, not what the original said.
-    silent = entry({"model_family": "gpt-5", "geo": "us"}, {"no_log": False})
+    silent = entry({"lab": "openai", "geo": "us"}, {"no_log": False})
     spoken = entry({"offer_id": "mine"}, {"has_tee": True})
     after = laid(silent, spoken, offers=[vouched], catalog=catalog)
     assert after.flags("no_log").tolist() == [0, -1]
@@ -251,6 +209,29 @@ def test_own_offer__that_stands_elsewhere_takes_over_no_promise(where):
     assert {name: here[name] for name in PROMISED} == PROMISED
 
 
+@pytest.mark.parametrize(
+    ("where", "same", "other"),
+    [
+        ("provider_id", "azure", "mistral"),
+        ("model_family", "gpt-5", "gpt-5-mini"),
+        ("peer_id", None, "azure"),
+        ("geo", ["us", "ca"], ["us"]),
+        ("geo", ["ca", "us"], ["ca", "eu"]),
+        ("geo", ["ca", "us"], None),
+        ("regions", ["us-1"], ["us-2"]),
+        ("region_scope", "geo", "global"),
+    ],
+)
+def test_own_offer__stands_elsewhere_where_a_value_differs_from_the_originals(where, same, other):
+    catalog = Catalog.from_records([RECORDS[0] | PROMISED | {"geo": ["ca", "us"]}])
+    for value, known in ((same, True), (other, False)):
+        values = {"geo": ["us", "ca"], "regions": ["us-1"], "region_scope": "geo", where: value}
+        own = {"like": "azure|gpt", "offer_id": "mine", "set": values, "contract": "C", "verified_at": "2026-09-01"}
+        copy = laid(offers=[own], catalog=catalog).table.to_pylist()[1]
+        rest = set(PROMISED).difference(values)
+        assert {name: copy[name] for name in rest} == {name: PROMISED[name] if known else None for name in rest}
+
+
 OWN = {"like": "azure|gpt-us", "offer_id": "azure|gpt@se", "set": {"geo": ["eu"], "price_in": 3}, "contract": "C2"}
 
 
@@ -261,7 +242,7 @@ def test_own_offer__is_a_copy_at_the_end_with_its_own_values():
     assert flags(after, "region_us") == {
         "azure|gpt": 0, "azure|gpt-us": 1, "mistral|large": -1, "mistral|small": -1, "azure|gpt@se": 0,
     }  # fmt: skip
-    assert flags(after, "no_log")["azure|gpt@se"] == 1
+    assert flags(after, "no_log")["azure|gpt@se"] == -1
     assert after.numbers("price_in")[4] == 3
     assert after.strings("provider_id")[1] == ("azure", "mistral")
 
@@ -288,7 +269,7 @@ def test_own_offer__that_lapsed_or_has_no_original_is_not_added():
     lapsed = OWN | {"verified_at": "2026-01-01", "valid_until": "2026-11-22"}
     after = laid(offers=[lapsed, OWN | {"verified_at": "2026-01-01", "like": "gone", "offer_id": "x"}])
     assert after.offer_ids == base().offer_ids
-    assert after.catalog_id == base().catalog_id
+    assert after.table.equals(base().table)
     assert after.warnings == (
         "overlay acme: offers[0] is not added: it expired after 2026-11-22",
         "overlay acme: offers[1] is not added: there is no offer 'gone' to be like",
@@ -386,6 +367,37 @@ def test_overlaid_catalog__is_refused_from_a_file_after_it_held(tmp_path, suffix
         with pytest.raises(CatalogError, match=f"holds until 2026-12-31 and {words}") as caught:
             Catalog.load(path, as_of=day)
         assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_overlaid_catalog__holds_from_its_last_beginning():
+    def since(*days, catalog=None):
+        entries = (entry({"offer_id": "azure|gpt"}, {"no_log": True}, **day) for day in days)
+        return laid(*entries, catalog=catalog).metadata.holds_from
+
+    assert laid({"match": {"offer_id": "azure|gpt"}, "set": {"tier": "partner"}}).metadata.holds_from is None
+    assert since({}) == date(2026, 9, 1)
+    assert since({}, {"verified_at": "2026-11-23"}, {"verified_at": "2027-01-01"}) == TODAY
+    assert since({}, GONE) == date(2026, 10, 2)
+    later = laid(entry({"offer_id": "azure|gpt"}, {"no_log": True}, verified_at="2026-11-01"))
+    assert since({}, catalog=later) == date(2026, 11, 1)
+    assert laid(offers=[OWN | {"verified_at": "2026-09-02"}]).metadata.holds_from == date(2026, 9, 2)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".json"])
+def test_overlaid_catalog__is_refused_before_it_holds(tmp_path, suffix):
+    after, path = laid(ENDS), tmp_path / f"laid{suffix}"
+    after.save(path)
+    assert Catalog.load(path, as_of=date(2026, 9, 1)).metadata == after.metadata
+    words = "holds from 2026-09-01 and it is not for 2026-08-31"
+    with pytest.raises(CatalogError, match=words):
+        Catalog.load(path, as_of=date(2026, 8, 31))
+    with pytest.raises(CatalogError, match=words):
+        Catalog.from_table(after.table, as_of=date(2026, 8, 31))
+    with pytest.raises(CatalogError, match=words):
+        after.with_overlay({}, date(2026, 8, 31))
+    pq.write_table(after.table, tmp_path / "bare.parquet")
+    with pytest.raises(CatalogError, match=words):
+        Catalog.load(tmp_path / "bare.parquet", as_of=date(2026, 8, 31))
 
 
 def test_overlaid_catalog__is_refused_under_another_overlay_after_it_held():

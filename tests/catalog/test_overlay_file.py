@@ -35,6 +35,13 @@ def test_read_overlay__reads_yaml_and_json_alike_and_names_them_by_file(tmp_path
     assert from_yaml.name == "acme"
 
 
+def test_read_overlay__reads_yaml_as_strictly_as_a_rulebook(tmp_path):
+    (tmp_path / "x.yaml").write_text("attestations:\n- {match: {lab: 010}, set: {tier: no, lab: 1:30, context: 10}}\n")
+    [entry] = read_overlay(tmp_path / "x.yaml").attestations
+    assert entry.match.lab == ("010",)
+    assert entry.set == {"tier": "no", "lab": "1:30", "context": 10}
+
+
 def test_evidenced__are_columns():
     assert set(BY_NAME) >= EVIDENCED
 
@@ -85,8 +92,12 @@ def test_read_overlay__needs_no_evidence_for_what_is_no_promise():
         ("x.yaml", "attestations: [", "not readable as an overlay"),
         ("x.yaml", "- a\n- b\n", "an overlay is a mapping"),
         ("x.yaml", "", "an overlay is a mapping"),
-        ("x.yaml", "name: a\nname: b\n", "key 'name' is given twice in line 2"),
-        ("x.yaml", "attestations:\n- set: {no_log: false, no_log: true}\n", "key 'no_log' is given twice in line 2"),
+        ("x.yaml", "name: a\nname: b\n", "line 2, column 1: key 'name' is given twice"),
+        (
+            "x.yaml",
+            "attestations:\n- set: {no_log: false, no_log: true}\n",
+            "line 2, column 24: key 'no_log' is given twice",
+        ),
         ("x.json", "{", "not readable as an overlay"),
         ("x.json", '{"attestations": [{"match": {}, "match": {}}]}', "duplicate key 'match'"),
         (
@@ -95,6 +106,10 @@ def test_read_overlay__needs_no_evidence_for_what_is_no_promise():
             "match.provider_id: expected a string",
         ),
         ("x.yaml", "a: !!python/object/apply:os.getcwd []\n", "not readable as an overlay"),
+        ("x.yaml", "name: &x a\nattestations: *x\n", "aliases are not allowed"),
+        ("x.yaml", "name: !!timestamp 'x'\n", "the tag '!!timestamp' is none of those of JSON's types"),
+        ("x.yaml", "name: !!int ''\n", "'' is no int"),
+        pytest.param("x.yaml", "[" * 5000, "nested too deeply", id="deep"),
     ],
 )
 def test_read_overlay__refuses_broken_files(tmp_path, name, text, words):
@@ -118,6 +133,11 @@ def test_read_overlay__takes_evidence_for_a_column_named_as_a_derived_promise():
         with pytest.raises(CatalogError, match=f"sets '{name}' without 'contract'"):
             read_overlay({"attestations": [{"match": {"provider_id": "p"}, "set": {name: True}}]})
     read_overlay({"attestations": [{"match": {"provider_id": "p"}, "set": {"region_key": "eu"}}]})
+
+
+def test_read_overlay__refuses_a_path_that_no_file_can_have():
+    with pytest.raises(CatalogError, match=r"^'a\\x00b': not readable as an overlay: embedded null byte$"):
+        read_overlay("a\0b")
 
 
 def test_read_overlay__refuses_a_file_that_is_not_there(tmp_path):

@@ -1,5 +1,6 @@
 """Records become columns; whatever is not of their form is refused with row, offer and key."""
 
+import decimal
 import math
 from datetime import date
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tenantrank.catalog import Catalog
 from tenantrank.catalog.records import array_of_value, table_of_records
 from tenantrank.errors import CatalogError
 from tenantrank.policy.signature import Field
@@ -73,7 +75,7 @@ def test_table_of_records__lets_a_declaration_decide_the_kind():
         ("lab", (3,), "'lab' in row 0, offer 'o0': expected string, got 3"),
         ("lab", ("\ud800",), "'lab' in row 0, offer 'o0': expected text"),
         ("regions", ("eu",), "'regions' in row 0, offer 'o0': expected list, got 'eu'"),
-        ("regions", (["eu", 1],), "'regions' in row 0, offer 'o0': expected a list of strings"),
+        ("regions", (["eu", 1],), "'regions' in row 0, offer 'o0': expected a list of strings, and in it, got 1"),
         ("release_date", ("soon",), "'release_date' in row 0, offer 'o0': expected a date"),
         ("x", ({"deep": 1},), "'x' in row 0, offer 'o0': a column holds"),
         ("x", (1.0, "one"), "'x' in row 0, offer 'o0': expected string, got 1.0"),
@@ -101,6 +103,67 @@ def test_table_of_records__refuses_a_record_of_another_form(record, words):
     with pytest.raises(CatalogError) as caught:
         table_of_records([record], {})
     assert words in str(caught.value)
+
+
+def nested(depth):
+    deep = []
+    for _ in range(depth):
+        deep = [deep]
+    return deep
+
+
+ODD = [
+    np.array([1.0, 2.0]),
+    np.array([]),
+    decimal.Decimal("sNaN"),
+    decimal.Decimal(1),
+    nested(100_000),
+    10**5000,
+    "x" * 10**6,
+    {"a": nested(100_000)},
+    object(),
+]
+
+
+@pytest.mark.parametrize("value", ODD, ids=[str(place) for place in range(len(ODD))])
+def test_table_of_records__answers_any_value_in_one_short_line(value):
+    records = [
+        value,
+        {value: 1} if isinstance(value, str) else {"id": value},
+        {"id": value, "offer_id": decimal.Decimal("sNaN")},
+        KEYS | {"lab": 1, "id": value},
+        KEYS | {"context": value, "capabilities": {"context": [value]}},
+        KEYS | {"capabilities": [value]},
+        KEYS | {"id": value, "capabilities": 1},
+        KEYS | {"price_in": value},
+        KEYS | {"regions": [value, value, 1]},
+        KEYS | {"offer": {"peer_id": value}, "peer_id": 7},
+    ]
+    for record in records:
+        with pytest.raises(CatalogError) as caught:
+            Catalog.from_records([record])
+        assert len(str(caught.value)) < 250
+        assert "\n" not in str(caught.value)
+
+
+def test_table_of_records__reads_capabilities_of_json_values_alone():
+    values = {"a": np.True_, "b": np.float64(0), "c": "x", "d": [], "e": {"x": 1}, "f": 2}
+    table = table_of_records([KEYS | {"capabilities": values}], {})
+    assert [table[f"capability:{name}"][0].as_py() for name in values] == [True, False, True, False, True, True]
+    for value, words in (
+        (np.array([1, 2]), "capability 'x' is no JSON value: a Python ndarray"),
+        (decimal.Decimal("sNaN"), "capability 'x' is no JSON value: a Python Decimal"),
+        (np.float64("nan"), "capability 'x' is NaN"),
+    ):
+        with pytest.raises(CatalogError, match=words):
+            table_of_records([KEYS | {"capabilities": {"x": value}}], {})
+
+
+@pytest.mark.parametrize("value", ODD, ids=[str(place) for place in range(len(ODD))])
+def test_array_of_value__answers_any_value_in_one_short_line(value):
+    with pytest.raises(CatalogError) as caught:
+        array_of_value(value, "double")
+    assert len(str(caught.value)) < 250
 
 
 def test_array_of_value__reads_one_value_or_says_what_it_expects():

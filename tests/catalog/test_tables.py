@@ -96,6 +96,22 @@ def test_canonical_table__refuses_missing_keys_and_repeated_columns():
         canonical_table(offers(lab=["x", "y"]).append_column("lab", pa.array(["x", "y"])), {})
 
 
+def test_canonical_table__shows_no_more_of_a_name_or_an_id_than_fits_a_line():
+    long = "x" * 10**6
+    tables = [
+        offers(**{long: pa.array([b"a", b"b"])}),
+        offers(**{long: [math.nan, 1.0]}),
+        offers(offer_id=[long, long]),
+        offers(offer_id=[long, "b"], price_in=[math.nan, 1.0]),
+        offers(offer_id=[long, "b"], regions=[[None], []]),
+        pa.Table.from_arrays([pa.array(["a"])] * 3, ["offer_id", long, long]),
+    ]
+    for table in tables:
+        with pytest.raises(CatalogError) as caught:
+            canonical_table(table, {})
+        assert len(str(caught.value)) < 250
+
+
 def test_kind_of_column__follows_a_declaration_unless_the_package_reads_the_column_itself():
     zdr, depth = Field("zdr", "Bool", False), Field("context", "Bool", False)
     assert kind_of_column("zdr", {}) == "string"

@@ -106,6 +106,13 @@ def test_read_csv__refuses_a_cell_that_its_column_cannot_hold(cells, words):
     assert words in str(caught.value)
 
 
+def test_read_csv__shows_no_more_of_a_cell_than_fits_a_line():
+    with pytest.raises(CatalogError) as caught:
+        from_csv(f"offer_id,price_in\na,{'x' * 10**6}\n")
+    assert str(caught.value).endswith("xxx…")
+    assert len(str(caught.value)) < 250
+
+
 def test_read_csv__refuses_broken_files():
     with pytest.raises(CatalogError, match="the last line does not end"):
         from_csv("offer_id,provider_id,model_family\na,p,m")

@@ -14,7 +14,7 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.policy.builder import cheapest, f, policy
-from tests.cli.running import OFFERS, command, refused, small, tenants
+from tests.cli.running import OFFERS, RULEBOOK, command, refused, small, tenants
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
@@ -188,6 +188,24 @@ def test_explain__names_the_rule_behind_each_clause(world: Path) -> None:
     assert (failure["reason"], failure["bound"], failure["observed"]) == ("cmp:price_out:le", 1, 2)
     assert done.returncode == 0
     assert "cap <- most=3" in done.stdout
+
+
+def test_explain__says_what_leaves_a_tenant_without_an_offer(world: Path) -> None:
+    rest = ("--tenants", world / "tenants.csv", "--rulebook", world / "rules.yaml")
+    clauses = command("explain", "t3", *rest, *small(world)).stdout
+    assert "no offer passes; the least that would have to give way: price_out is at most 1 (cap" in clauses
+
+    chain = "    selector: [chain, [{provider: nobody, model: m}]]\n"
+    (world / "rules.yaml").write_text(
+        RULEBOOK.replace("    require: [[is, priced]]\n", f"    require: [[top]]\n{chain}")
+    )
+    chained = command("explain", "t1", *rest, *small(world)).stdout
+    assert "the selector keeps none of the 3 offers that pass (base)" in chained
+    assert "no offer passes" not in chained
+
+    tr.Catalog.from_records([]).save(world / "empty.json")
+    empty = command("explain", "t1", *rest, "--catalog", world / "empty.json").stdout
+    assert "the catalog has no offers" in empty
 
 
 def test_explain__refuses_what_it_does_not_know(world: Path) -> None:

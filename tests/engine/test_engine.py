@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -347,3 +347,36 @@ def test_transform__refuses_what_is_no_seed() -> None:
     for seed in (1.5, True, "x"):
         with pytest.raises(tr.RequestError, match="seed"):
             tr.Engine(ABC).transform(policy, {}, "a", seed=seed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, 0, "ab", {1: 2}, {"a"}])
+def test_rank_many__refuses_what_is_no_list(given: Any) -> None:
+    engine, policy = tr.Engine(ABC), policy_of(ABC, ["top"])
+    for wrong in (
+        lambda: engine.rank_many(given),
+        lambda: engine.rank_rows(given),
+        lambda: engine.unknown_names(given),
+    ):
+        with pytest.raises(tr.RequestError, match=r"^policies must be a list, got "):
+            wrong()
+    if given is not None:
+        with pytest.raises(tr.RequestError, match=r"^requests must be a list, got "):
+            engine.rank_many([policy], requests=given)
+        with pytest.raises(tr.RequestError, match=r"^seeds must be a list, got "):
+            engine.rank_many([policy], seeds=given)
+
+
+def test_engine__refuses_arguments_of_another_type() -> None:
+    engine, policy, none = tr.Engine(ABC), policy_of(ABC, ["top"]), cast(Any, None)
+    with pytest.raises(tr.CatalogError, match=r"^expected a Catalog, got None$"):
+        tr.Engine(none)
+    with pytest.raises(tr.RulebookError, match=r"^expected a Rulebook, got None$"):
+        engine.rank_tenants(none, none)
+    with pytest.raises(tr.CatalogError, match="no field"):
+        engine.observed("no field")
+    unhashable: Any = []
+    for wrong in (lambda: engine.transform(policy, {}, unhashable), lambda: engine.row_of_offer(unhashable)):
+        with pytest.raises(tr.RequestError, match=r"^expected an offer id, got an array$"):
+            wrong()
+    with pytest.raises(KeyError):
+        engine.row_of_offer("nobody")

@@ -91,6 +91,15 @@ def test_of__splits_what_the_request_needs_into_one_failure_a_need() -> None:
     assert [clause.failed for clause in explanation.clauses] == [2, 3]
 
 
+def test_of__refuses_what_is_no_offer_id() -> None:
+    explanation = tr.Engine(OFFERS).rank(policy_of(OFFERS, ["top"])).explain()
+    unhashable: Any = []
+    with pytest.raises(tr.RequestError, match=r"^expected an offer id, got an array$"):
+        explanation.of(unhashable)
+    with pytest.raises(KeyError):
+        explanation.of("nobody")
+
+
 def test_clauses__count_what_fails_them_and_what_fails_nothing_else() -> None:
     for world, catalog in worlds(31, 18):
         engine = tr.Engine(catalog, world.state, world.envelope)

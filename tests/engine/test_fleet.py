@@ -148,6 +148,11 @@ def test_rank_fleet__ranks_each_distinct_policy_once() -> None:
     assert sum(done) == len(fleet.by_identity()[0]) < len(ROWS)
 
 
+def test_rank_fleet__refuses_what_is_no_fleet() -> None:
+    with pytest.raises(tr.RequestError, match=r"^expected a Fleet, got a Python Table$"):
+        rank_fleet(tr.Engine(CATALOG), table_of(ROWS))  # type: ignore[arg-type]
+
+
 def test_rank_tenants__refuses_a_rulebook_of_other_fields_and_a_bad_k() -> None:
     engine = tr.Engine(tr.Catalog.from_records([offer("a")]))
     with pytest.raises(tr.RulebookError):

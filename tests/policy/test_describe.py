@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenantrank.errors import PolicyError
 from tenantrank.policy.describe import describe, describe_clause
 from tenantrank.policy.normal_form import Node, normalize
 from tenantrank.policy.policy import admit, admit_term
@@ -295,3 +296,9 @@ def test_describe_clause__takes_nodes_in_normal_form() -> None:
 def test_describe__terms_of_one_meaning_have_one_description() -> None:
     for policy in generated(V2)[:40]:
         assert describe(admit(policy, FIELDS)) == describe(admit(language.normal_form(policy), FIELDS))
+
+
+@pytest.mark.parametrize("given", [None, [], ["top"], "top", normalize(["top"], V2)])
+def test_describe__refuses_what_was_not_admitted(given: Any) -> None:
+    with pytest.raises(PolicyError, match="expected an admitted term"):
+        describe(given)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tenantrank.errors import PolicyError, RequestError
 from tenantrank.policy.failure_plan import classify
 from tenantrank.policy.normal_form import normalize
 from tenantrank.policy.policy import admit
@@ -60,3 +61,15 @@ def test_classify__gives_doubles_in_a_fresh_record() -> None:
     action["backoff_ms"].clear()
     action["action"] = "abort"
     assert classify(node, "x") == {"action": "retry_same", "attempts": 2.0, "backoff_ms": [1.0, 2.5]}
+
+
+@pytest.mark.parametrize("plan", [None, ALWAYS, "x", normalize(["top"], V2), normalize(["and", ["top"]], V2)])
+def test_classify__refuses_what_is_no_plan(plan: Any) -> None:
+    with pytest.raises(PolicyError, match="expected a FailPlan in normal form"):
+        classify(plan, "x")
+
+
+def test_classify__refuses_a_reason_that_is_no_string() -> None:
+    reason: Any = []
+    with pytest.raises(RequestError, match=r"^expected the reason of a failure as a string, got an array$"):
+        classify(normalize(ALWAYS, V2), reason)

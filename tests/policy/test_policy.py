@@ -92,6 +92,12 @@ def test_admit__refuses_other_sorts_and_admit_term_takes_any_or_the_one_given() 
     assert type(admit(SMALL, FIELDS)) is Policy
 
 
+@pytest.mark.parametrize("sort", [5, ["Pred"], {}, b"Pred", Term])
+def test_admit_term__refuses_a_sort_that_is_no_name(sort: Any) -> None:
+    with pytest.raises(PolicyError, match="a sort is a name such as Pred, got "):
+        admit_term(["top"], FIELDS, sort=sort)
+
+
 def test_admit__takes_declarations_in_place_of_a_catalogs_fields() -> None:
     term = ["policy", ["cmp", "bench", "ge", 1], *SMALL[2:]]
     assert admit(term, {"bench": {"sort": "Num"}}).encoding == admit(term, Fields({"bench": {"sort": "Num"}})).encoding

@@ -129,6 +129,14 @@ def test_fields__refuse_declarations_without_a_usable_sort_or_default(extension:
     assert "\n" not in str(caught.value)
 
 
+def test_fields__show_no_more_of_a_name_than_fits_a_line() -> None:
+    long = "x" * 10**6
+    with pytest.raises(CatalogError, match=r"^field 'x{59}…': a declaration"):
+        Fields({long: 1})  # type: ignore[dict-item]
+    with pytest.raises(CatalogError, match=r"^tier_order names a tier twice: 'x{59}…'$"):
+        Fields({}, [long, "a", long])
+
+
 @pytest.mark.parametrize("order", [None, 1, "abc", [1], [["a"]], ["a", None], ["a", "b", "a"], {"a": 1}])
 def test_fields__refuse_a_tier_order_that_is_no_list_of_distinct_names(order: Any) -> None:
     with pytest.raises(CatalogError, match="tier_order"):

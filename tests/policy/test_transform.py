@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tenantrank.errors import PolicyError
+from tenantrank.errors import PolicyError, RequestError
 from tenantrank.policy.normal_form import Node, normalize
 from tenantrank.policy.policy import admit
 from tenantrank.policy.randomness import MODULUS, Rng, text_hash
@@ -157,3 +157,20 @@ def test_apply_transform__refuses_a_transform_that_is_not_registered() -> None:
     with pytest.raises(PolicyError, match="custom transform 'other' is not registered"):
         applied(["custom", "other"], {})
     assert applied(["when", ["top"], ["custom", "other"]], {}, passes=False) == {}
+
+
+@pytest.mark.parametrize("body", [None, "x", [("a", 1)], 5])
+def test_apply_transform__refuses_a_body_that_is_no_record(body: Any) -> None:
+    with pytest.raises(RequestError, match=r"^expected the body of a request as a record, got "):
+        applied(["id"], body)
+
+
+def test_apply_transform__refuses_a_body_too_deep_to_copy_and_transforms_that_are_no_record() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(RequestError, match="nested too deeply"):
+        applied(["id"], {"messages": deep})
+    wrong: Any = 5
+    with pytest.raises(RequestError, match=r"^expected custom transforms by name, got 5$"):
+        apply_transform(normalize(["id"], V2), {}, lambda _: True, custom=wrong)

@@ -146,3 +146,11 @@ def test_group_rows__groups_equal_rows_in_order_of_first_appearance(rows, large)
 def test_group_rows__leaves_out_rows_not_asked_for():
     groups, first = group_rows([np.array([5, 7, 5, 7, 9])], np.array([1, 3, 4]))
     assert (groups.tolist(), first.tolist()) == ([0, 0, 1], [1, 4])
+
+
+def test_read_column__keeps_no_frames_of_what_was_refused():
+    def check(cell):
+        raise TenantError(cell)
+
+    refused = read_column(cells(pa.array(["gold", "free"])), check).values
+    assert [error.__traceback__ for error in refused] == [None, None]

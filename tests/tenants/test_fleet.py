@@ -126,6 +126,20 @@ def test_compile_many__reports_bad_rows_and_does_the_others():
     ]
 
 
+@pytest.mark.parametrize("type_", ["enum", "list"])
+def test_compile_many__tells_the_nearest_value_for_the_first_bad_ones_of_a_column(type_, monkeypatch):
+    asked = []
+    monkeypatch.setattr("tenantrank.tenants.states.hint", lambda name, known: asked.append(name) or ", a hint")
+    fields = {"plan": {"type": type_, "values": ["free", "team"]}, "other": {"type": "enum", "values": ["a"]}}
+    rulebook = book(fields=fields)
+    cells = pa.array([f"tean{row}" for row in range(500)])
+    fleet = rulebook.compile_many(pa.table({"tenant_id": range(500), "plan": cells, "other": cells}))
+    assert len(asked) == 40  # 20 distinct values of each column
+    messages = [error.message for error in fleet.errors]
+    assert [message.endswith(", a hint") for message in messages] == [True] * 20 + [False] * 480
+    assert messages[499].endswith("free, team, got 'tean499'")
+
+
 def test_compile_many__takes_whole_numbers_for_ids():
     fleet = RULEBOOK.compile_many(pa.table({"tenant_id": [7, 7, 8], "plan": ["free"] * 3}))
     assert fleet.tenants == ("7", "7", "8")

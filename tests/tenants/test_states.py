@@ -140,6 +140,21 @@ def test_parse_state__refuses_a_key_that_may_be_a_field_misspelt():
     assert caught.value.field == "flor"
 
 
+def test_parse_state__refuses_a_key_of_any_type():
+    for key, name in ((3, "3"), (10**5000, "a number of very many digits"), (None, "None")):
+        with pytest.raises(TenantError, match=f"^unknown field '{name}'$"):
+            parse_state({"plan": "free", key: 0.5}, DOCUMENT)
+
+
+def test_parse_value__hints_only_where_asked_to():
+    declared = {"type": "enum", "values": ["free", "team"]}
+    for parse in (parse_value, parse_cell):
+        with pytest.raises(TenantError, match=r"got 'fre', did you mean 'free'\?$"):
+            parse("f", spec(**declared), "fre")
+        with pytest.raises(TenantError, match=r"got 'fre'$"):
+            parse("f", spec(**declared), "fre", hinting=False)
+
+
 def test_parse_value__refuses_a_value_too_deep_to_show():
     deep = []
     for _ in range(100_000):

@@ -23,6 +23,35 @@ def test_read_tenants__keeps_csv_cells_as_text(tmp_path):
     ]
 
 
+def test_read_tenants__takes_a_csv_cell_that_is_not_utf8_for_the_error_of_its_row(tmp_path):
+    (tmp_path / "t.csv").write_bytes(
+        b"tenant_id,plan,contract,denied\nt0,free,\xc3\xa4,a;b\nt1,fr\xffee,,\nt2,free,\xff,\n\xff,free,,\nt4,1,x,b\xff\nt5,,,\n"
+    )
+    table = read_tenants(tmp_path / "t.csv")
+    table.validate(full=True)
+    fleet = RULEBOOK.compile_many(table)
+    assert [(error.row, error.tenant, error.field) for error in fleet.errors] == [
+        (1, "t1", "plan"),
+        (2, "t2", "contract"),
+        (3, "", "tenant_id"),
+        (4, "t4", "denied"),
+    ]
+    assert all("unreadable" in error.message for error in fleet.errors)
+    assert fleet.compiled(0) == RULEBOOK.compile({"plan": "free", "contract": "ä", "denied": ["a", "b"]})
+    assert fleet.compiled(5) == RULEBOOK.compile({})
+
+
+def test_read_tenants__takes_a_csv_file_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbftenant_id,plan\nt,free\n")
+    assert read_tenants(tmp_path / "t.csv").to_pylist() == [{"tenant_id": "t", "plan": "free"}]
+
+
+@pytest.mark.parametrize("text", ['\ufeff{"a": 1}\n{"a": 2}\n', '\ufeff\n{"a": 1}\n{"a": 2}\n'])
+def test_read_tenants__takes_json_lines_with_a_byte_order_mark(tmp_path, text):
+    (tmp_path / "t.jsonl").write_text(text, encoding="utf-8")
+    assert read_tenants(tmp_path / "t.jsonl").to_pylist() == [{"a": 1}, {"a": 2}]
+
+
 def test_read_tenants__reads_arrow_and_parquet(tmp_path):
     table = pa.table({"tenant_id": ["a"], "names": [["x", "y"]]})
     pq.write_table(table, tmp_path / "t.parquet")
@@ -211,6 +240,17 @@ def test_compile_many__takes_an_empty_json_list_for_nothing_allowed_whatever_oth
         write_lines(tmp_path / "t.jsonl", [{"tenant_id": "t", "allowed": []}, {"tenant_id": "u", "allowed": other}])
         fleet = RULEBOOK.compile_many(read_tenants(tmp_path / "t.jsonl"))
         assert "(bot)" in fleet.compiled(0).origins
+
+
+def test_compile_many__reads_json_lines_as_csv_text_where_the_metadata_is_lost(tmp_path):
+    write_lines(tmp_path / "t.jsonl", [{"tenant_id": "t", "contract": "", "flag": "true", "allowed": "a;b"}])
+    table = read_tenants(tmp_path / "t.jsonl")
+    kept = [table, table.select(table.column_names), table.slice(0), table.take([0]), table.filter(pa.array([True]))]
+    for same in kept:
+        assert [error.field for error in RULEBOOK.compile_many(same).errors] == ["flag"]
+    lost = [pa.table(table.to_pydict()), pa.table(dict(zip(table.column_names, table.columns, strict=True)))]
+    for other in lost:
+        assert RULEBOOK.compile_many(other).compiled(0) == RULEBOOK.compile({"flag": True, "allowed": ["a", "b"]})
 
 
 def test_read_tenants__empty_json_lines_have_no_rows(tmp_path):

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tenantrank.catalog.catalog import Catalog
-from tenantrank.catalog.metadata import FORMAT, Metadata, marked_until
+from tenantrank.catalog.metadata import FORMAT, Metadata, marked_days
 from tenantrank.catalog.provenance import nest, unnest
 from tenantrank.catalog.tables import canonical_table
 from tenantrank.errors import CatalogError
@@ -106,8 +106,10 @@ def _catalog(
     if not isinstance(header, dict) or header.get("format", FORMAT) != FORMAT:
         raise CatalogError(f"the file's format is not {FORMAT}")
     metadata = Metadata.from_json(header)
-    if metadata.holds_until is None:
-        metadata = dataclasses.replace(metadata, holds_until=marked_until(stated))
+    since, until = marked_days(stated)
+    metadata = dataclasses.replace(
+        metadata, holds_from=metadata.holds_from or since, holds_until=metadata.holds_until or until
+    )
     canonical = canonical_table(table, metadata.declared)
 
     def side_table() -> pa.Table | None:

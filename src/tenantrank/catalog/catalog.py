@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tenantrank.catalog.fields import Observations
 from tenantrank.catalog.identity import content_id
-from tenantrank.catalog.metadata import Metadata, declarations, marked_until, tiers_of
+from tenantrank.catalog.metadata import Metadata, declarations, marked_days, tiers_of
 from tenantrank.catalog.provenance import canonical_provenance
 from tenantrank.catalog.records import table_of_records
 from tenantrank.catalog.schema import CAPABILITY_PREFIX, kind_of_type
@@ -80,6 +80,9 @@ class Catalog:
     ) -> Catalog:
         """Make a catalog from plain records, in their order.
 
+        Records hold offers and nothing else. In particular they do not say between which days an overlay holds: a
+        catalog that an overlay was laid over goes through `from_table` or a file, not through ``table.to_pylist()``.
+
         Parameters
         ----------
         offers
@@ -142,12 +145,14 @@ class Catalog:
                 raise CatalogError(f"{what} must be an Arrow table, not a {type(given).__name__}")
         if sources is not None and not isinstance(sources, Mapping):
             raise CatalogError(f"sources must be a mapping, not a {type(sources).__name__}")
+        since, until = marked_days(table.schema.metadata)
         metadata = Metadata(
             declarations(fields),
             tiers_of(tier_order),
             None if built is None else checked_day(built, "built"),
             MappingProxyType(dict(sources or {})),
-            marked_until(table.schema.metadata),
+            until,
+            since,
         )
         canonical = canonical_table(table, metadata.declared)
         stated = None if provenance is None else canonical_provenance(provenance, canonical["offer_id"])
@@ -161,7 +166,8 @@ class Catalog:
         ------
         CatalogError
             one line with the path, for a file that is missing, empty, cut short, damaged or of another form, and for a
-            catalog whose overlay does not hold on ``as_of``, or that has one which ends and no ``as_of`` is given
+            catalog whose overlay does not hold on ``as_of`` (the day is before it began to, or after it ended), or
+            that has one which ends and no ``as_of`` is given
         """
         from tenantrank.catalog.files import read_catalog
 
@@ -230,6 +236,10 @@ class Catalog:
 
     def __len__(self) -> int:
         return self._table.num_rows  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> tuple[type[Catalog], tuple[Any, ...]]:
+        """Give what makes this catalog again, for pickles and copies: the table and what stands beside it."""
+        return type(self), (self._table, self._metadata, self._as_of, self.provenance, self._warnings)
 
     def __repr__(self) -> str:
         return f"Catalog({len(self)} offers, {self.catalog_id[:12]})"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenantrank.catalog.merge import Row
+from tenantrank.catalog.schema import LABELS
 from tenantrank.errors import CatalogError
 
 NAME = "policy"
@@ -31,8 +32,6 @@ COLUMNS = (
     "source_url",
     "as_of",
 )
-ZDR = ("default", "self_serve", "conditional", "approval", "none")
-TRAINS = ("no", "yes", "tier_dependent", "upstream_dependent")
 EVIDENCE = ("primary", "secondary")
 _FLAGS = {"": None, "true": True, "false": False}
 
@@ -96,10 +95,10 @@ def _policy(cells: dict[str, Any], where: str) -> DataPolicy:
         values["retention_days"] = int(cells["retention_days"])
     if values.get("no_log") and values.get("retention_days"):
         raise CatalogError(f"{where}: no_log is true, yet something is kept {values['retention_days']} days")
-    for column, known in (("zdr", ZDR), ("trains_on_data", TRAINS)):
+    for column in ("zdr", "trains_on_data"):
         if cells[column]:
-            if cells[column] not in known:
-                raise CatalogError(f"{where}: {column} is one of {', '.join(known)}, not {cells[column]!r}")
+            if cells[column] not in LABELS[column]:
+                raise CatalogError(f"{where}: {column} is one of {', '.join(LABELS[column])}, not {cells[column]!r}")
             values[column] = cells[column]
     if cells["policy_scope"]:
         values["policy_scope"] = cells["policy_scope"]

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 from tenantrank.catalog.catalog import Catalog
 from tenantrank.catalog.schema import kind_of_type
+from tenantrank.errors import CatalogError
+from tenantrank.policy.arguments import check_type
 from tenantrank.policy.signature import Fields
 
 SCHEMA = pa.schema(
@@ -103,7 +105,14 @@ def diff_catalogs(old: Catalog, new: Catalog) -> CatalogDiff:
     ----------
     old, new
         compared offer by offer through ``offer_id``; provenance, sources and dates are not compared
+
+    Raises
+    ------
+    CatalogError
+        for what is no catalog
     """
+    for given in (old, new):
+        check_type(given, Catalog, "a Catalog to compare", CatalogError)
     old_ids, new_ids = old.table["offer_id"].combine_chunks(), new.table["offer_id"].combine_chunks()
     place = pc.index_in(old_ids, new_ids)
     common = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))

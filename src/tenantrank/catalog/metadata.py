@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from tenantrank.errors import CatalogError
 from tenantrank.policy.signature import DEFAULT_TIER_ORDER, Field, Fields
 
 FORMAT = "tenantrank-catalog/1"
-_HOLDS_UNTIL = b"tenantrank.holds_until"
+_MARK = "tenantrank."
 _DECLARATION_KEYS = frozenset({"sort", "default", "unit", "description", "source"})
 
 
@@ -32,6 +32,7 @@ class Metadata:
     built : day on which the snapshot was made
     sources : what each source name of the provenance table stands for; any JSON values
     holds_until : the last day on which the overlay laid over the catalog stands as it did; ``None`` is for ever
+    holds_from : the first such day; ``None`` is any day
     """
 
     declared: Mapping[str, Field] = field(default_factory=dict)
@@ -39,6 +40,12 @@ class Metadata:
     built: date | None = None
     sources: Mapping[str, Any] = field(default_factory=dict)
     holds_until: date | None = None
+    holds_from: date | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Metadata], tuple[Any, ...]]:
+        """Leave out the read-only views, which cannot be pickled."""
+        rest = (self.tier_order, self.built, dict(self.sources), self.holds_until, self.holds_from)
+        return _metadata, (dict(self.declared), *rest)
 
     def to_json(self) -> dict[str, Any]:
         """Give the metadata as JSON values; an infinite default is the string ``inf``."""
@@ -47,7 +54,7 @@ class Metadata:
             "fields": {name: _declaration(declared) for name, declared in self.declared.items()},
             "built": None if self.built is None else self.built.isoformat(),
             "sources": dict(self.sources),
-            **({} if self.holds_until is None else {"holds_until": self.holds_until.isoformat()}),
+            **_days(self),
         }
 
     @classmethod
@@ -63,9 +70,9 @@ class Metadata:
         for key, value in (("fields", fields), ("sources", sources)):
             if value is not None and not isinstance(value, Mapping):
                 raise CatalogError(f"{key} is not a mapping: {value!r}")
-        built, until = (_day(key, values.get(key)) for key in ("built", "holds_until"))
+        built, until, since = (_day(key, values.get(key)) for key in ("built", "holds_until", "holds_from"))
         tiers = values.get("tier_order", DEFAULT_TIER_ORDER)
-        return cls(declarations(fields), tiers_of(tiers), built, MappingProxyType(dict(sources or {})), until)
+        return cls(declarations(fields), tiers_of(tiers), built, MappingProxyType(dict(sources or {})), until, since)
 
     def check_day(self, as_of: date | None) -> None:
         """Refuse a day of judging on which the overlay laid over the catalog no longer stands as it was laid.
@@ -73,7 +80,8 @@ class Metadata:
         Raises
         ------
         CatalogError
-            for a day after ``holds_until``, or none at all
+            for a day after ``holds_until``, or none where that is set, and for a day before ``holds_from``; today only
+            ever comes after the day on which an overlay was laid, so none is no day before
         """
         if self.holds_until is not None and (as_of is None or as_of > self.holds_until):
             day = "as_of is needed" if as_of is None else f"it is not for {as_of}"
@@ -81,24 +89,40 @@ class Metadata:
                 f"the overlay applied to this catalog holds until {self.holds_until} and {day}: "
                 "give a day up to then, or lay the overlay over the catalog without it again"
             )
+        if self.holds_from is not None and as_of is not None and as_of < self.holds_from:
+            raise CatalogError(
+                f"the overlay applied to this catalog holds from {self.holds_from} and it is not for {as_of}: "
+                "give a day from then on, or lay the overlay over the catalog without it again"
+            )
 
     def mark(self, table: pa.Table) -> pa.Table:
-        """Write ``holds_until`` into a table's schema, so that it goes wherever the bare table goes."""
-        if self.holds_until is None:
-            return table
-        return table.replace_schema_metadata({_HOLDS_UNTIL: self.holds_until.isoformat().encode()})
+        """Write the days between which the overlay holds into a table's schema, to go wherever the bare table goes."""
+        days = {(_MARK + name).encode(): day.encode() for name, day in _days(self).items()}
+        return table.replace_schema_metadata(days) if days else table
 
 
-def marked_until(schema: Mapping[bytes, bytes] | None) -> date | None:
-    """Read what `Metadata.mark` wrote into a table's schema.
+def _days(metadata: Metadata) -> dict[str, str]:
+    days = {"holds_until": metadata.holds_until, "holds_from": metadata.holds_from}
+    return {name: day.isoformat() for name, day in days.items() if day is not None}
+
+
+def _metadata(declared: Any, tier_order: Any, built: Any, sources: Any, *days: Any) -> Metadata:
+    return Metadata(MappingProxyType(declared), tier_order, built, MappingProxyType(sources), *days)
+
+
+def marked_days(schema: Mapping[bytes, bytes] | None) -> tuple[date | None, date | None]:
+    """Read what `Metadata.mark` wrote into a table's schema: ``holds_from`` and ``holds_until``.
 
     Raises
     ------
     CatalogError
         for a mark that is no date
     """
-    mark = (schema or {}).get(_HOLDS_UNTIL)
-    return None if mark is None else _day("holds_until", mark.decode("utf-8", "replace"))
+    marks = {name: (schema or {}).get((_MARK + name).encode()) for name in ("holds_from", "holds_until")}
+    since, until = (
+        None if mark is None else _day(name, mark.decode("utf-8", "replace")) for name, mark in marks.items()
+    )
+    return since, until
 
 
 def _day(key: str, value: Any) -> date | None:
@@ -177,16 +201,14 @@ def canonical_declarations(metadata: Metadata) -> bytes:
     """Give the bytes by which field declarations and tier order enter the catalog's id.
 
     JSON with sorted keys, no spaces and ASCII escapes: ``{"fields": {name: [sort, default]}, "tier_order": […]}``, the
-    default of a Num as the 16 hex digits of its IEEE double, high byte first; and ``"holds_until": "YYYY-MM-DD"`` where
-    that is set.
+    default of a Num as the 16 hex digits of its IEEE double, high byte first; and ``"holds_until": "YYYY-MM-DD"`` and
+    ``"holds_from"``, where these are set.
     """
     fields = {}
     for name, declared in metadata.declared.items():
         default = declared.default
         fields[name] = [declared.sort, default if declared.sort == "Bool" else _hex(float(default))]
-    content: dict[str, Any] = {"fields": fields, "tier_order": list(metadata.tier_order)}
-    if metadata.holds_until is not None:
-        content["holds_until"] = metadata.holds_until.isoformat()
+    content: dict[str, Any] = {"fields": fields, "tier_order": list(metadata.tier_order), **_days(metadata)}
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 

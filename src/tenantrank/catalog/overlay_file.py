@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tenantrank.errors import CatalogError
-from tenantrank.policy import strict_json
+from tenantrank.policy import strict_json, strict_yaml
 
 EVIDENCED = frozenset(
     {
@@ -138,8 +137,8 @@ def read_overlay(overlay: Mapping[str, Any] | str | os.PathLike[str]) -> Overlay
     Parameters
     ----------
     overlay
-        a mapping, or the path of a ``.yaml``, ``.yml`` or ``.json`` file; a file's stem is the overlay's name where it
-        gives none
+        a mapping, or the path of a ``.yaml``, ``.yml`` or ``.json`` file, read as strictly as a rulebook (see
+        `tenantrank.policy.strict_yaml`); a file's stem is the overlay's name where it gives none
 
     Raises
     ------
@@ -152,11 +151,14 @@ def read_overlay(overlay: Mapping[str, Any] | str | os.PathLike[str]) -> Overlay
         raise CatalogError(f"an overlay is a mapping or the path of a file, not a {type(overlay).__name__}")
     path = Path(overlay)
     try:
-        text = path.read_text(encoding="utf-8")
-        content = strict_json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+        text = path.read_bytes()
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror or error}") from None
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except ValueError as error:  # a path that no file can have
+        raise CatalogError(f"{str(path)!r}: not readable as an overlay: {error}") from None
+    try:
+        content = (strict_json if path.suffix.lower() == ".json" else strict_yaml).loads(text)
+    except ValueError as error:
         raise CatalogError(f"{path}: not readable as an overlay: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise CatalogError(f"{path}: an overlay is a mapping with 'attestations' or 'offers'")
@@ -172,16 +174,3 @@ def _checked(content: Mapping[str, Any], origin: str) -> Overlay:
         reason = first["msg"].removeprefix("Value error, ")
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise CatalogError(f"{origin}: {place}: {reason}{more}" if place else f"{origin}: {reason}{more}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that is given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                raise yaml.YAMLError(
-                    f"key {key!r} is given twice in line {node.value[position][0].start_mark.line + 1}"
-                )
-        return super().construct_mapping(node, deep)

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tenantrank.catalog.schema import CAPABILITY_PREFIX, OFFER_PREFIX, Kind, arrow_type
 from tenantrank.catalog.tables import kind_of_column
 from tenantrank.errors import CatalogError
+from tenantrank.policy.admission import shown
 from tenantrank.policy.signature import Field
 
 _EXACT = 1 << 53
@@ -25,6 +27,7 @@ _TYPES: Mapping[Kind, frozenset[type]] = {
     "list": frozenset({list, tuple}),
 }
 _NONE = type(None)
+_JSON_TYPES = (bool, int, float, str, list, tuple, Mapping)
 
 
 def table_of_records(
@@ -36,7 +39,7 @@ def table_of_records(
     ----------
     offers
         one mapping an offer, in catalog order. ``id`` stands for ``offer_id``; ``capabilities`` holds ``context`` and
-        flags by name (false is known to be missing, any other value is read by its truth, ``None`` is unknown);
+        flags by name (false is known to be missing, any other JSON value is read by its truth, ``None`` is unknown);
         ``offer`` holds ``peer_id``. Every other key is a column: a string, a bool, a number, a date (or its ISO form
         where the column is documented as one) or a list of strings. ``"inf"`` is accepted for an infinite number.
     declared
@@ -72,12 +75,12 @@ def table_of_records(
     arrays: dict[str, pa.Array] = {}
     for name, values in columns.items():
         if not _is_text(name):
-            raise CatalogError(f"column name {_shown(name)} is not text that UTF-8 can hold")
+            raise CatalogError(f"column name {shown(name)} is not text that UTF-8 can hold")
         try:
             arrays[name] = _array(values, kind_of_column(name, declared) or known.get(name))
         except _MisfitError as misfit:
             row = misfit.row
-            raise CatalogError(f"column {name!r} in row {row}, offer {ids[row]!r}: {misfit}") from None
+            raise CatalogError(f"column {shown(name)} in row {row}, offer {shown(ids[row])}: {misfit}") from None
     return pa.table(arrays)
 
 
@@ -90,7 +93,8 @@ def array_of_value(value: Any, kind: Kind) -> pa.Array:
         saying what was expected, for a value that a column of this kind cannot hold
     """
     try:
-        if value != value or value == -math.inf:
+        value = _scalar(value)
+        if isinstance(value, float) and not value > -math.inf:
             raise _MisfitError(0, value, f"expected {kind}")
         return _array([value], kind)
     except _MisfitError as misfit:
@@ -99,13 +103,13 @@ def array_of_value(value: Any, kind: Kind) -> pa.Array:
 
 class _MisfitError(ValueError):
     def __init__(self, row: int, value: Any, expected: str) -> None:
-        super().__init__(f"{expected}, got {_shown(value)}")
+        super().__init__(f"{expected}, got {shown(value)}")
         self.row = row
 
 
 def _flat(row: int, record: Any) -> dict[str, Any]:
     if not isinstance(record, Mapping):
-        raise CatalogError(f"row {row} is not a record: {_shown(record)}")
+        raise CatalogError(f"row {row} is not a record: {shown(record)}")
     flat: dict[str, Any] = {}
     capabilities: Any = None
     for key, value in record.items():
@@ -117,15 +121,17 @@ def _flat(row: int, record: Any) -> dict[str, Any]:
         elif isinstance(key, str):
             _put(row, flat, "offer_id" if key == "id" else key, value)
         else:
-            raise CatalogError(f"row {row} has a key that is not a string: {_shown(key)}")
+            raise CatalogError(f"row {row} has a key that is not a string: {shown(key)}")
     if capabilities is not None:
         for name, value in _inner(row, record, "capabilities", capabilities).items():
             if name == "context":
                 _put(row, flat, name, value)
-            elif value is not None:
-                if value != value:
-                    raise CatalogError(f"row {row}: capability {name!r} is NaN")
-                _put(row, flat, name if name.startswith("supports_") else CAPABILITY_PREFIX + name, bool(value))
+            elif (given := _scalar(value)) is not None:
+                if not isinstance(given, _JSON_TYPES):
+                    raise CatalogError(f"row {row}: capability {shown(name)} is no JSON value: {shown(given)}")
+                if given != given:
+                    raise CatalogError(f"row {row}: capability {shown(name)} is NaN")
+                _put(row, flat, name if name.startswith("supports_") else CAPABILITY_PREFIX + name, bool(given))
     return flat
 
 
@@ -134,22 +140,34 @@ def _inner(row: int, record: Mapping[str, Any], key: str, value: Any) -> Mapping
         return {}  # an empty list stands for an empty record
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         offer = record.get("offer_id", record.get("id"))
-        raise CatalogError(f"row {row}, offer {offer!r}: {key!r} is not a record: {_shown(value)}")
+        raise CatalogError(f"row {row}, offer {shown(offer)}: {key!r} is not a record: {shown(value)}")
     return value
 
 
 def _put(row: int, flat: dict[str, Any], name: str, value: Any) -> None:
     before = flat.get(name)
-    if before is not None and value is not None and before != value:
-        raise CatalogError(f"row {row} gives {name!r} twice: {_shown(before)} and {_shown(value)}")
+    if before is not None and value is not None and _differ(before, value):
+        raise CatalogError(f"row {row} gives {shown(name)} twice: {shown(before)} and {shown(value)}")
     if before is None:
         flat[name] = value
 
 
+def _differ(one: Any, other: Any) -> bool:
+    """Say whether two values differ; those that cannot be compared do."""
+    try:
+        return bool(one != other)
+    except (ValueError, TypeError, ArithmeticError, RecursionError):
+        return True
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _array(values: list[Any], kind: Kind | None) -> pa.Array:
     present = set(map(type, values)) - {_NONE}
-    if any(cls.__module__ == "numpy" for cls in present):
-        values = [value.item() if type(value).__module__ == "numpy" else value for value in values]
+    if any(issubclass(cls, np.generic) for cls in present):
+        values = [_scalar(value) for value in values]
         present = set(map(type, values)) - {_NONE}
     if kind is None:
         kind = _kind_of_types(present, values)
@@ -217,8 +235,9 @@ def _date(row: int, value: Any) -> date | None:
 def _strings(row: int, value: Any) -> list[str] | None:
     if value is None:
         return None
-    if not all(type(item) is str for item in value):
-        raise _MisfitError(row, value, "expected a list of strings")
+    for item in value:
+        if type(item) is not str:
+            raise _MisfitError(row, item, "expected a list of strings, and in it")
     return [_encodable(row, item) for item in value]
 
 
@@ -235,8 +254,3 @@ def _is_text(value: str) -> bool:
         except UnicodeEncodeError:
             return False
     return True
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -28,6 +28,17 @@ GEOS: tuple[str, ...] = (
 )  # fmt: skip
 """Coarse places of ``geo`` that always have a field: ``sa`` is South America, ``me`` the Middle East."""
 
+LABELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "mode": ("chat", "completion", "responses"),
+        "status": ("alpha", "beta", "deprecated"),
+        "region_scope": ("single_region", "geo", "global"),
+        "zdr": ("default", "self_serve", "conditional", "approval", "none"),
+        "trains_on_data": ("no", "yes", "tier_dependent", "upstream_dependent"),
+    }
+)
+"""The labels of each string column that knows no other value."""
+
 _ARROW: Mapping[Kind, pa.DataType] = MappingProxyType(
     {
         "string": pa.dictionary(pa.int32(), pa.string()),
@@ -82,6 +93,11 @@ def _text(name: str, description: str, unit: str = "", null: str = _UNSTATED) ->
     return Column(name, "string", unit, null, description)
 
 
+def _label(name: str, description: str, null: str = _UNSTATED) -> Column:
+    *first, last = LABELS[name]
+    return Column(name, "string", f"{', '.join(first)} or {last}", null, description)
+
+
 def _key(name: str, description: str) -> Column:
     return Column(name, "string", "", "refused", description, required=True)
 
@@ -115,10 +131,8 @@ COLUMNS: tuple[Column, ...] = (
     _text("model_name", "name for people"),
     _text("family_group", "line of models that the family belongs to"),
     _text("lab", "organisation that made the model"),
-    _text("mode", "kind of endpoint", "chat, completion or responses"),
-    _text(
-        "status", "the provider's own label", "beta or deprecated", "no label is stated: neither beta nor deprecated"
-    ),
+    _label("mode", "kind of endpoint"),
+    _label("status", "the provider's own label", "no label is stated: neither beta nor deprecated"),
     _text("tier", "the operator's tier", "a name of the tier order", "counts as fallback"),
     _text("scope", "only requests of this scope may use the offer", "", "open to every request"),
     _text("peer_id", "who really serves a relayed offer", "", "the provider itself"),
@@ -167,7 +181,7 @@ COLUMNS: tuple[Column, ...] = (
     _text("region_key", "what tells this offer from the same model elsewhere", "", "the provider's default endpoint"),
     _places("geo", "coarse places where requests may be processed, as eu, us, uk, ch, global"),
     _places("regions", "cloud regions, or coarse places where no finer one is known, of processing"),
-    _text("region_scope", "how closely `regions` binds", "single_region, geo or global"),
+    _label("region_scope", "how closely `regions` binds"),
     _text("cloud_region", "the one cloud region of a single-region offer", "", "not bound to one, or not stated"),
     _places("residency_options", "places that a caller may pin on request, usually at `residency_uplift_*`"),
     _factor("residency_uplift_eu", "price factor of pinning to the EU"),
@@ -175,8 +189,8 @@ COLUMNS: tuple[Column, ...] = (
     _factor("regional_endpoint_uplift", "price factor of a regional endpoint"),
     _flag("no_log", "keeps no log of prompts or answers, by documented default or by attestation"),
     Column("retention_days", "int64", "days", _UNSTATED, "longest storage of prompts or answers; 0 is none", _INF),
-    _text("zdr", "route to zero retention", "default, self_serve, conditional, approval or none"),
-    _text("trains_on_data", "whether requests train models", "no, yes, tier_dependent or upstream_dependent"),
+    _label("zdr", "route to zero retention"),
+    _label("trains_on_data", "whether requests train models"),
     _text("policy_scope", "what the data policy above covers, in words"),
     _flag("has_tee", "runs in a trusted execution environment"),
     Column("latency_ms", "double", "ms", "not measured", "time to answer, as the operator measured it", _INF),

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from tenantrank.catalog.schema import BY_NAME, CAPABILITY_PREFIX, COLUMNS, FIXED, Kind, arrow_type, kind_of_type
 from tenantrank.errors import CatalogError
+from tenantrank.policy.admission import shown
 from tenantrank.policy.signature import Field
 
 _SORT_KINDS: Mapping[str, tuple[Kind, ...]] = {"Bool": ("bool",), "Num": ("double", "int64")}
@@ -75,7 +76,7 @@ def canonical_table(table: pa.Table, declared: Mapping[str, Field]) -> pa.Table:
         raise CatalogError(f"the table is damaged: {' '.join(str(error).split())}") from None
     names = table.column_names
     if len(set(names)) != len(names):
-        raise CatalogError(f"column {next(n for n in names if names.count(n) > 1)!r} occurs twice")
+        raise CatalogError(f"column {shown(next(n for n in names if names.count(n) > 1))} occurs twice")
     given = set(names)
     if "offer_id" not in given:
         raise CatalogError("column 'offer_id' is missing")
@@ -87,20 +88,20 @@ def canonical_table(table: pa.Table, declared: Mapping[str, Field]) -> pa.Table:
         if name in given:
             columns[name] = _column(name, table.column(name), kind, ids)
         elif column.required and len(ids):
-            raise CatalogError(f"column {name!r} is missing")
+            raise CatalogError(f"column {shown(name)} is missing")
         else:
             columns[name] = pa.nulls(len(ids), arrow_type(kind))
         if column.required:
             _refuse_where(_is_blank(columns[name]), name, ids, "has no value")
     for name in sorted(given.difference(columns)):
         if not name or name.startswith("__"):
-            raise CatalogError(f"column name {name!r} is reserved")
+            raise CatalogError(f"column name {shown(name)} is reserved")
         data = table.column(name)
         found = kind_of_column(name, declared) or kind_of_type(data.type)
         if found is None and pa.types.is_null(data.type):
             found = "string"
         if found is None:
-            raise CatalogError(f"column {name!r} has type {data.type}, which a catalog cannot hold")
+            raise CatalogError(f"column {shown(name)} has type {data.type}, which a catalog cannot hold")
         columns[name] = _column(name, data, "double" if found == "int64" else found, ids)
     return pa.table(columns)
 
@@ -123,7 +124,7 @@ def _keys(data: pa.Array) -> pa.Array:
         counts = pc.value_counts(ids)
         twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))[0].as_py()
         rows = pc.indices_nonzero(pc.equal(ids, twice)).to_pylist()
-        raise CatalogError(f"offer_id {twice!r} occurs in rows {rows[0]} and {rows[1]}")
+        raise CatalogError(f"offer_id {shown(twice)} occurs in rows {rows[0]} and {rows[1]}")
     return ids
 
 
@@ -136,7 +137,7 @@ def _is_blank(data: pa.Array) -> pa.Array:
 def _refuse_where(mask: pa.Array, name: str, ids: pa.Array, what: str) -> None:
     if pc.any(mask).as_py():
         row = pc.index(mask, True).as_py()
-        raise CatalogError(f"column {name!r} {what} in row {row}, offer {ids[row].as_py()!r}")
+        raise CatalogError(f"column {shown(name)} {what} in row {row}, offer {shown(ids[row].as_py())}")
 
 
 def _column(name: str, data: pa.ChunkedArray, kind: Kind, ids: pa.Array) -> pa.Array:
@@ -144,7 +145,7 @@ def _column(name: str, data: pa.ChunkedArray, kind: Kind, ids: pa.Array) -> pa.A
         return pa.nulls(len(ids), arrow_type(kind))
     found = kind_of_type(data.type)
     if found != kind and not (found in ("int64", "double") and kind in ("int64", "double")):
-        raise CatalogError(f"column {name!r} has type {data.type}, expected {kind}")
+        raise CatalogError(f"column {shown(name)} has type {data.type}, expected {kind}")
     array = _one_array(data)
     if kind == "string":
         plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
@@ -160,7 +161,7 @@ def _column(name: str, data: pa.ChunkedArray, kind: Kind, ids: pa.Array) -> pa.A
         cast = array.cast(arrow_type(kind), safe=False)
         kept = pc.equal(cast.cast(array.type, safe=False), array)
         _refuse_where(pc.invert(pc.fill_null(kept, True)), name, ids, f"is not exact as {kind}")
-        raise CatalogError(f"column {name!r} of type {array.type} does not fit {kind}") from None
+        raise CatalogError(f"column {shown(name)} of type {array.type} does not fit {kind}") from None
     return _double(name, cast, ids) if kind == "double" else cast
 
 
@@ -169,7 +170,9 @@ def _list(name: str, array: pa.Array, ids: pa.Array) -> pa.Array:
     if pc.list_flatten(lists).null_count:
         parents = pc.list_parent_indices(lists).filter(pc.is_null(pc.list_flatten(lists)))
         row = parents[0].as_py()
-        raise CatalogError(f"column {name!r} holds a null inside the list in row {row}, offer {ids[row].as_py()!r}")
+        raise CatalogError(
+            f"column {shown(name)} holds a null inside the list in row {row}, offer {shown(ids[row].as_py())}"
+        )
     return lists
 
 

@@ -27,6 +27,7 @@ from tenantrank.catalog.schema import BY_NAME, KINDS, Kind, arrow_type, kind_of_
 from tenantrank.catalog.tables import canonical_table
 from tenantrank.errors import CatalogError
 from tenantrank.policy import strict_json
+from tenantrank.policy.admission import shown
 from tenantrank.policy.signature import Field, Sort
 
 LIST_SEPARATOR = "|"
@@ -142,7 +143,7 @@ def read_csv(content: bytes, as_of: date | None) -> Catalog:
     for title in table.column_names:
         name, kind = _unmarked(title)
         if name in columns:
-            raise CatalogError(f"column {name!r} occurs twice")
+            raise CatalogError(f"column {shown(name)} occurs twice")
         columns[name] = _parsed(name, kind, table[title])
         if name in BY_NAME and kind is not None and kind in _DECLARED and kind != BY_NAME[name].kind:
             declared[name] = Field(name, *_DECLARED[kind])
@@ -168,7 +169,7 @@ def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
     names = [name for name in table.column_names if table[name].null_count < table.num_rows]
     for name in names:
         if pa.types.is_int64(table[name].type) and max(map(abs, pc.min_max(table[name]).as_py().values())) > _EXACT:
-            raise CatalogError(f"column {name!r}: JSON cannot hold a whole number beyond ±(2^53 − 1)")
+            raise CatalogError(f"column {shown(name)}: JSON cannot hold a whole number beyond ±(2^53 − 1)")
     columns = [_json_values(table[name]) for name in names]
     for values in zip(*columns, strict=True):
         yield {name: value for name, value in zip(names, values, strict=True) if value is not None}
@@ -191,7 +192,9 @@ def _cells(name: str, column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     items = pc.list_flatten(lists)
     bad = pc.or_(pc.equal(items, ""), pc.match_substring(items, LIST_SEPARATOR))
     if pc.any(bad).as_py() or pc.any(pc.equal(pc.list_value_length(lists), 0)).as_py():
-        raise CatalogError(f"column {name!r}: CSV cannot hold an empty list or item, nor one with {LIST_SEPARATOR!r}")
+        raise CatalogError(
+            f"column {shown(name)}: CSV cannot hold an empty list or item, nor one with {LIST_SEPARATOR!r}"
+        )
     return pc.binary_join(lists, LIST_SEPARATOR)
 
 
@@ -205,7 +208,7 @@ def _parsed(name: str, kind: str | None, cells: pa.ChunkedArray) -> pa.ChunkedAr
     good = pc.fill_null(_are_bools(cells) if kind == "bool" else pc.match_substring_regex(cells, _CELLS[kind]), True)
     if not pc.all(good).as_py():
         row = pc.index(good, False).as_py()
-        raise CatalogError(f"column {name!r} in row {row}: expected {kind}, got {cells[row].as_py()!r}")
+        raise CatalogError(f"column {shown(name)} in row {row}: expected {kind}, got {shown(cells[row].as_py())}")
     return cells.cast(arrow_type(kind))  # type: ignore[arg-type]
 
 

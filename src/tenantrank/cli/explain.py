@@ -64,11 +64,20 @@ def explain(
         ranked = zip(decision.offer_ids, decision.scores, strict=True)
         out.print(table(f"{decision.survivors} offers pass", ["offer", "score"], ranked, ["score"]))
     else:
-        least = " and ".join(map(str, explanation.deciding()))
-        out.print(f"no offer passes; the least that would have to give way: {least}", markup=False, soft_wrap=True)
+        out.print(_none_left(compiled, decision, explanation), markup=False, highlight=False, soft_wrap=True)
     if offer is not None:
         failures = [(f.clause.words, f.reason, f.bound, _seen(f.observed)) for f in explanation.of(offer)]
         out.print(table(f"{offer} fails", ["clause", "reason", "bound", "observed"], failures))
+
+
+def _none_left(compiled: CompiledPolicy, decision: Decision, explanation: Explanation) -> str:
+    """Say why nothing is ranked: a selector that lists none of what passes, a catalog without offers, or clauses."""
+    if decision.survivors:
+        return f"the selector keeps none of the {decision.survivors} offers that pass ({compiled.selector})"
+    deciding = explanation.deciding()
+    if not deciding:
+        return "the catalog has no offers"
+    return f"no offer passes; the least that would have to give way: {' and '.join(map(str, deciding))}"
 
 
 def _compiled(tenant: str, fleet: Fleet) -> CompiledPolicy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,9 @@ from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import Request, reduced_seed
 from tenantrank.engine.running import Prepared, Ranked, run
 from tenantrank.engine.view import View
-from tenantrank.errors import RequestError
+from tenantrank.errors import CatalogError, RulebookError
 from tenantrank.policy import admission
+from tenantrank.policy.arguments import check_type, listed, one_each
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy, Term
 from tenantrank.policy.signature import V1, V2, Version
@@ -65,8 +66,8 @@ class Engine:
 
     Raises
     ------
-    HealthError, PolicyError
-        for a health or an envelope that cannot be used
+    CatalogError, HealthError, PolicyError
+        for a catalog, a health or an envelope that cannot be used
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Engine:
         health: Mapping[str, Any] | Health | None = None,
         envelope: Any = None,
     ) -> None:
+        check_type(catalog, Catalog, "a Catalog", CatalogError)
         plans: Recent[Plan] = Recent(_PLAN_BYTES, lambda plan: plan.nbytes)
         self._shared = _Shared(CatalogIndex(catalog), Envelope(envelope, catalog), plans)
         self._begin(Health.of(health))
@@ -114,8 +116,8 @@ class Engine:
         Tables of answers carry it as their metadata.
         """
         found = {"catalog_id": self.catalog.catalog_id}
-        if self.catalog.judged_at is not None:
-            found["as_of"] = self.catalog.judged_at.isoformat()
+        if (day := self.catalog.judged_at) is not None:
+            found["as_of"] = day.isoformat()
         if self.envelope is not None:
             found["envelope_identity"] = self.envelope.identity
         return found
@@ -128,7 +130,7 @@ class Engine:
         that is not in the catalog today. The nearest is empty where none is near.
         """
         roots = [] if self.envelope is None else [self.envelope.root]
-        return unknown_names([*roots, *(parts_of(policy)[0].root for policy in policies)], self.catalog)
+        return unknown_names([*roots, *(policy.root for policy in _admitted(policies))], self.catalog)
 
     def rank(
         self,
@@ -212,7 +214,7 @@ class Engine:
         PolicyError, RequestError
             as `rank`, and RequestError where the lengths differ
         """
-        admitted = [parts_of(policy)[0] for policy in policies]
+        admitted = _admitted(policies)
         rows, scores, ranked, survived = self.rank_rows(admitted, requests, k, seeds, on_progress)
         kept = np.arange(rows.shape[1]) < ranked[:, None]
         offsets = np.zeros(len(admitted) + 1, dtype=np.int32)
@@ -235,15 +237,15 @@ class Engine:
         on_progress: Callable[[int], None] | None = None,
     ) -> Ranked:
         """Rank as `rank_many` does, and give plain arrays."""
-        total = len(policies)
-        for name, given in (("requests", requests), ("seeds", seeds)):
-            if given is not None and len(given) != total:
-                raise RequestError(f"{len(given)} {name} for {total} policies")
+        policies = _admitted(policies)
+        requests = one_each(requests, "requests", len(policies))
+        seeds = one_each(seeds, "seeds", len(policies))
         places = places_of(k, len(self.catalog))
-        result = Ranked.empty(total, places)
+        result = Ranked.empty(len(policies), places)
         for version in (V1, V2):
             chosen = [at for at, policy in enumerate(policies) if policy.version == version]
-            for chunk in _chunks(chosen, self._chunk(version, requests is not None)):
+            size = self._chunk(version, requests is not None)
+            for chunk in [chosen[first : first + size] for first in range(0, len(chosen), size)]:
                 part = self._run(
                     [self._plan(policies[at]) for at in chunk],
                     [request_of(requests[at] if requests is not None else None) for at in chunk],
@@ -286,14 +288,17 @@ class Engine:
         RulebookError
             where the rulebook names a field or tier that this catalog does not have
         """
+        check_type(rulebook, Rulebook, "a Rulebook", RulebookError)
         return rank_fleet(self, rulebook.bind(self.catalog.fields).compile_many(tenants), k, on_progress)
 
     def observed(self, field: str) -> NDArray[np.float64]:
         """Give a Num field as ``sigma-pol/v2`` policies see it now, (offers,), the field's default where unknown."""
+        self.catalog.numbers(field)  # refuses what is no Num field
         return self._view(V2).values(field)
 
     def row_of_offer(self, offer_id: str) -> int:
         """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
+        check_type(offer_id, str, "an offer id")
         return self._shared.index.row_of_offer(offer_id)
 
     def transform(
@@ -331,7 +336,7 @@ class Engine:
         reduced_seed(seed)  # refuses what is no seed
         view = self._view(version)
         needed = request_of(request)
-        row = self._shared.index.row_of_offer(offer_id)
+        row = self.row_of_offer(offer_id)
 
         def holds(condition: Node) -> bool:
             masks = clause_masks([condition], view, needed)
@@ -390,6 +395,5 @@ class Engine:
         return pa.DictionaryArray.from_arrays(pa.array(rows), ids)
 
 
-def _chunks(positions: list[int], size: int) -> Iterator[list[int]]:
-    for first in range(0, len(positions), size):
-        yield positions[first : first + size]
+def _admitted(policies: Iterable[Policy | CompiledPolicy]) -> list[Policy]:
+    return [parts_of(policy)[0] for policy in listed(policies, "policies")]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tenantrank.engine.clauses import Check, checks_of, first_failing
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
+from tenantrank.policy.arguments import check_type
 from tenantrank.policy.describe import describe_clause
 from tenantrank.policy.normal_form import Node
 from tenantrank.tenants import Origin
@@ -120,7 +121,10 @@ class Explanation:
         ------
         KeyError
             for an id that is not in the catalog
+        RequestError
+            for an id that is no string
         """
+        check_type(offer_id, str, "an offer id")
         row = self._index.row_of_offer(offer_id)
         word, bit = row >> 6, row & 63
         return tuple(

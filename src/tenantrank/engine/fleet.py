@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tenantrank.policy.arguments import check_type
 from tenantrank.tenants import CompiledPolicy, Fleet
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
     pyarrow.Table
         a row for each tenant, in the fleet's order, with the columns of `SCHEMA`
     """
+    check_type(fleet, Fleet, "a Fleet")
     policies, index = fleet.by_identity()
     ranked = engine.rank_rows(policies, k=k, on_progress=on_progress)
     failed = index < 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from tenantrank.errors import PolicyError
+from tenantrank.policy.arguments import check_type
 from tenantrank.policy.encoding import encode_parameter, encode_text
 from tenantrank.policy.failure_plan import UNKNOWN
 from tenantrank.policy.normal_form import Node
@@ -61,7 +64,13 @@ def describe(term: Term) -> list[str]:
     changes in the request (where something does), and what follows a failure. Other sorts give their own lines. A name
     that is more than one plain word stands in quotes, with everything unprintable escaped, so that no name can end a
     line or read as part of the sentence.
+
+    Raises
+    ------
+    PolicyError
+        for what is no admitted term
     """
+    check_type(term, Term, "an admitted term (tenantrank.admit)", partial(PolicyError, "$"))
     return _BY_SORT[term.sort](term.root)
 
 

@@ -132,6 +132,8 @@ def _admit(source: Any, fields: Fields | Mapping[str, Any], given: str | None, s
         if given is not None and version is None:
             shown = f" {given[:60]!r}" if type(given) is str else ""
             raise PolicyError("$", f"unknown version{shown}, expected one of {', '.join(VERSIONS)}")
+        if sort is not None and type(sort) is not str:
+            raise PolicyError("$", f"a sort is a name such as Pred, got {admission.shown(sort)}")
         # By type, not by isinstance, which asks the value itself for its class.
         value = parse(source) if issubclass(type(source), str | bytes) else source
         chosen = version or _version_of(value)

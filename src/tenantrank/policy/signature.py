@@ -201,14 +201,17 @@ class Fields(Mapping[str, Field]):
             field = _declared(name, declared)
             known = by_name.get(name)
             if known is not None and known.sort != field.sort:
-                raise CatalogError(f"field {name!r} is built in as {known.sort} and cannot be declared as {field.sort}")
+                raise CatalogError(
+                    f"field {_clipped(name)} is built in as {known.sort} and cannot be declared as {field.sort}"
+                )
             by_name[name] = field if known is None else _merged(known, field)
         self._by_name = by_name
         if not isinstance(tier_order, list | tuple) or not all(isinstance(tier, str) for tier in tier_order):
             raise CatalogError("tier_order is a list of tier names, lowest first")
         self.tier_order = tuple(tier_order)
         if len(set(self.tier_order)) != len(self.tier_order):
-            raise CatalogError(f"tier_order names a tier twice: {list(self.tier_order)}")
+            twice = next(tier for tier in self.tier_order if self.tier_order.count(tier) > 1)
+            raise CatalogError(f"tier_order names a tier twice: {_clipped(twice)}")
 
     def __getitem__(self, name: str) -> Field:
         return self._by_name[name]
@@ -233,20 +236,24 @@ def _declared(name: Any, declared: Any) -> Field:
         raise CatalogError(f"a field's name is a string, got a {type(name).__name__}")
     if isinstance(declared, Field):
         if declared.name != name:
-            raise CatalogError(f"field {name!r}: declared under another name, {declared.name!r}")
+            raise CatalogError(f"field {_clipped(name)}: declared under another name, {declared.name!r}")
         sort: Any = declared.sort
         default: Any = declared.default
     elif isinstance(declared, Mapping):
         sort = declared.get("sort")
         default = declared.get("default", False if sort == "Bool" else 0.0)
     else:
-        raise CatalogError(f"field {name!r}: a declaration is a mapping with 'sort' and 'default'")
+        raise CatalogError(f"field {_clipped(name)}: a declaration is a mapping with 'sort' and 'default'")
     usable = (sort == "Bool" and isinstance(default, bool)) or (sort == "Num" and _is_number(default))
     if not usable:
-        raise CatalogError(f"field {name!r}: sort must be 'Num' or 'Bool' with a default of that sort")
+        raise CatalogError(f"field {_clipped(name)}: sort must be 'Num' or 'Bool' with a default of that sort")
     if isinstance(declared, Field):
         return declared
     return Field(name, "Bool", default) if sort == "Bool" else Field(name, "Num", float(default))
+
+
+def _clipped(name: str) -> str:
+    return repr(name if len(name) <= 60 else name[:59] + "…")
 
 
 def _is_number(value: Any) -> bool:

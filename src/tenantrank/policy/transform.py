@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any, TypeGuard
 
-from tenantrank.errors import PolicyError
+from tenantrank.errors import PolicyError, RequestError
+from tenantrank.policy.admission import shown
+from tenantrank.policy.arguments import check_type
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.randomness import MODULUS, Rng, text_hash
 
@@ -43,8 +46,16 @@ def apply_transform(
     ------
     PolicyError
         where a `custom` transform is not registered
+    RequestError
+        for a body that is no record or is nested too deeply to copy, and for transforms that are no record
     """
-    return _applied(transform, copy.deepcopy(dict(request)), holds, seed, custom or {})
+    check_type(request, Mapping, "the body of a request as a record")
+    check_type(custom, (Mapping, NoneType), "custom transforms by name")
+    try:
+        body = copy.deepcopy(dict(request))
+    except RecursionError:
+        raise RequestError("the body of a request is nested too deeply") from None
+    return _applied(transform, body, holds, seed, custom or {})
 
 
 def _applied(
@@ -74,7 +85,7 @@ def _applied(
         _filter(body, name.removeprefix("filter_"), given[0], seed)
     elif name == "custom":
         if given[0] not in custom:
-            raise PolicyError("$", f"custom transform {given[0]!r} is not registered")
+            raise PolicyError("$", f"custom transform {shown(given[0])} is not registered")
         body = custom[given[0]](body)
     return body
 

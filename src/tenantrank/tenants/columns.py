@@ -21,6 +21,8 @@ CELLS = b"tenantrank"
 """Key in the metadata of an Arrow field that says how the text cells of its column are meant; without it, as CSV."""
 JSON = b"json"
 """Under `CELLS`: each cell is the text of one JSON value."""
+CSV = b"csv"
+"""Under `CELLS`: each cell is the bytes of a CSV cell, of which not all are UTF-8."""
 PLAIN = b"plain"
 """Under `CELLS`: each cell is the string itself, not the text of a number, a boolean or a list."""
 
@@ -93,7 +95,8 @@ def read_column(cells: Cells, check: Callable[[Any], Any]) -> Column:
         try:
             values.append(check(value))
         except TenantError as error:
-            values.append(error)
+            # A traceback keeps every frame it passed through, which many errors cannot afford.
+            values.append(error.with_traceback(None))
     is_error = np.array([isinstance(value, TenantError) for value in values], dtype=np.bool_)
     return Column(cells.codes, values, is_error[cells.codes] if len(cells.codes) else np.zeros(0, np.bool_))
 
@@ -109,6 +112,9 @@ def read_cells(table: pa.Table, name: str) -> Cells:
     meant: bytes | None = (field.metadata or {}).get(CELLS)
     if getattr(field.type, "extension_name", None) == "arrow.json":
         meant, column = JSON, pa.chunked_array([chunk.storage for chunk in column.chunks], field.type.storage_type)
+    elif meant == CSV and pa.types.is_binary(field.type):
+        # Nothing looks at the bytes here: a cell that is not UTF-8 is found out where its value is asked for.
+        column = pa.chunked_array([chunk.view(pa.string()) for chunk in column.chunks], pa.string())
     codes, values = _distinct(column)
     if meant == JSON:
         values = [_decoded(value) if isinstance(value, str) else value for value in values]

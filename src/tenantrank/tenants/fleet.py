@@ -24,6 +24,7 @@ Progress = Callable[[int, int], None]
 """Called with the rows done so far and the rows in all."""
 
 _STEP = 1000
+_HINTS = 20  # how many distinct bad values of a column are told with the nearest allowed one, which is slow to find
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def compile_table(
         try:
             policy = compiler.compile(state)
         except TenantError as error:
-            failures[group] = error
+            failures[group] = error.with_traceback(None)
         else:
             position = positions.setdefault(id(policy), len(found))
             if position == len(found):
@@ -206,8 +207,15 @@ def _column(name: str, spec: FieldSpec, table: pa.Table) -> Column:
     cells = read_cells(table, name)
     parse = parse_cell if cells.are_text else parse_value
 
+    refused = 0
+
     def check(cell: Any) -> Value:
-        return parse(name, spec, cell)
+        nonlocal refused
+        try:
+            return parse(name, spec, cell, refused < _HINTS)
+        except TenantError:
+            refused += 1
+            raise
 
     return read_column(cells, check)
 

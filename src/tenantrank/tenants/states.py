@@ -44,13 +44,16 @@ def parse_state(tenant: Mapping[str, Any], document: Document) -> dict[str, Valu
     known = {*document.fields, document.key, *document.ignore}
     for key in tenant:
         if key not in known:
-            name = str(key)[:60]
+            name = key[:60] if isinstance(key, str) else shown(key)
             raise TenantError(f"unknown field {name!r}{hint(name, known)}", name)
     return {name: parse_value(name, spec, tenant.get(name)) for name, spec in document.fields.items()}
 
 
-def parse_value(name: str, spec: FieldSpec, value: Any) -> Value:
+def parse_value(name: str, spec: FieldSpec, value: Any, hinting: bool = True) -> Value:
     """Check one value against its declaration; ``None`` stands for absence.
+
+    A refusal of a name that is none of the declared values ends in the nearest of them; without `hinting` it does not,
+    since to find the nearest takes far longer than all the rest.
 
     Raises
     ------
@@ -66,13 +69,13 @@ def parse_value(name: str, spec: FieldSpec, value: Any) -> Value:
             return value
         raise _refusal(name, "true or false", value)
     if spec.type == "list":
-        return _list(name, spec, value)
+        return _list(name, spec, value, hinting)
     if spec.type in ("number", "integer"):
         return _number(name, spec, value)
-    return _text(name, spec, value)
+    return _text(name, spec, value, hinting)
 
 
-def parse_cell(name: str, spec: FieldSpec, cell: Any) -> Value:
+def parse_cell(name: str, spec: FieldSpec, cell: Any, hinting: bool = True) -> Value:
     """Check one cell of a table: as `parse_value`, and text is read as the declared type.
 
     An empty text is absence, and blanks alone are refused. ``true`` and ``false`` are booleans in any letter case.
@@ -82,7 +85,7 @@ def parse_cell(name: str, spec: FieldSpec, cell: Any) -> Value:
     quote: a list in some other form would pass for one name that nothing has.
     """
     if not isinstance(cell, str):
-        return parse_value(name, spec, cell)
+        return parse_value(name, spec, cell, hinting)
     if not cell:
         return parse_value(name, spec, None)
     if cell.isspace():
@@ -94,7 +97,7 @@ def parse_cell(name: str, spec: FieldSpec, cell: Any) -> Value:
         value = _items(name, spec, cell)
     elif spec.type in ("number", "integer"):
         value = _literal(cell)
-    return parse_value(name, spec, value)
+    return parse_value(name, spec, value, hinting)
 
 
 def _items(name: str, spec: FieldSpec, cell: str) -> list[str]:
@@ -132,22 +135,23 @@ def _refusal(name: str, wanted: str, value: Any, suggestion: str = "") -> Tenant
     return TenantError(f"field {name!r}: expected {wanted}, got {shown(value)}{suggestion}", name)
 
 
-def _text(name: str, spec: FieldSpec, value: Any) -> str:
+def _text(name: str, spec: FieldSpec, value: Any, hinting: bool) -> str:
     if not isinstance(value, str):
         raise _refusal(name, "a string", value)
     if spec.values is not None and value not in spec.values:
-        raise _refusal(name, f"one of {', '.join(spec.values)}", value, hint(value, spec.values))
+        raise _refusal(name, f"one of {', '.join(spec.values)}", value, hint(value, spec.values) if hinting else "")
     return _encodable(name, value)
 
 
-def _list(name: str, spec: FieldSpec, value: Any) -> tuple[str, ...]:
+def _list(name: str, spec: FieldSpec, value: Any, hinting: bool) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise _refusal(name, "a list of strings", value)
     for item in value:
         if not isinstance(item, str):
             raise _refusal(name, "a list of strings", value)
         if spec.values is not None and item not in spec.values:
-            raise _refusal(name, f"items out of {', '.join(spec.values)}", item, hint(item, spec.values))
+            suggestion = hint(item, spec.values) if hinting else ""
+            raise _refusal(name, f"items out of {', '.join(spec.values)}", item, suggestion)
         _encodable(name, item)
     return tuple(dict.fromkeys(value))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from tenantrank.errors import TenantError
 from tenantrank.policy import strict_json
-from tenantrank.tenants.columns import CELLS, JSON, PLAIN
+from tenantrank.tenants.columns import CELLS, CSV, JSON, PLAIN
 
 _SUFFIXES = ".csv, .jsonl, .ndjson, .parquet, .arrow, .ipc or .feather"
 
@@ -21,10 +22,11 @@ _SUFFIXES = ".csv, .jsonl, .ndjson, .parquet, .arrow, .ipc or .feather"
 def read_tenants(path: str | Path) -> pa.Table:
     """Read a table of tenants: CSV, JSON lines, Parquet or Arrow IPC, by the suffix of the path.
 
-    Every CSV cell is kept as text. A column of JSON lines has the one type that its values have; where they differ, or
-    are neither strings, numbers, booleans nor lists of strings, each cell is the text of its JSON value. What cells
-    are is in the metadata of their Arrow field, so that `Rulebook.compile_many` takes each JSON value as
-    `Rulebook.compile` would, and a cell which does not fit its field is an error of its row alone.
+    Every CSV cell is kept as text, but for a column with a cell that is not UTF-8, which is kept as bytes. A column of
+    JSON lines has the one type that its values have; where they differ, or are neither strings, numbers, booleans nor
+    lists of strings, each cell is the text of its JSON value. What cells are is in the metadata of their Arrow field,
+    so that `Rulebook.compile_many` takes each JSON value as `Rulebook.compile` would, and a cell which does not fit its
+    field is an error of its row alone. Whatever drops that metadata on the way makes CSV text of the strings.
 
     Raises
     ------
@@ -48,23 +50,39 @@ def read_tenants(path: str | Path) -> pa.Table:
     except (OSError, ValueError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TenantError(f"{str(file)!r}: cannot be read: {reason}") from None
-    raise TenantError(f"{file}: expected a {_SUFFIXES} file")
+    raise TenantError(f"{str(file)!r}: expected a {_SUFFIXES} file")
 
 
 def _read_csv(file: Path) -> pa.Table:
     with pv.open_csv(file) as reader:
         names = reader.schema.names
-    options = pv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+    options = pv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()), strings_can_be_null=False)
     parse = pv.ParseOptions(newlines_in_values=True)
-    return pv.read_csv(file, parse_options=parse, convert_options=options)
+    table = pv.read_csv(file, parse_options=parse, convert_options=options)
+    columns = [_text(column) for column in table.columns]
+    meant = [None if pa.types.is_string(column.type) else {CELLS: CSV} for column in columns]
+    fields = [
+        pa.field(*each) for each in zip(names, [c.type for c in columns], [True] * len(names), meant, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Give a column of bytes as text, or as it is where a cell is not UTF-8."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return column
 
 
 def _read_lines(file: Path) -> pa.Table:
-    """Read one JSON object a line; a key that a line lacks is null there."""
+    """Read one JSON object a line, after a byte order mark if there is one; a key that a line lacks is null there."""
     columns: dict[str, list[Any]] = {}
     numbers: list[int] = []
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
+            if number == 1:
+                line = line.removeprefix(BOM_UTF8)
             if not line.strip():
                 continue
             for name, value in _object(file, number, line).items():

@@ -1,35 +1,34 @@
-"""Compiled kernels: NumPy arrays in, NumPy arrays out.
+"""Compiled kernels: a catalog as columns, orders and bitsets; policies as programs; the best offers of each.
 
 | kernel | result |
 |---|---|
-| `rank_programs` | the best offers of a catalog under each of many programs |
+| `rank_programs`, `rank_one` | the best offers of a catalog under each of many programs, or under one |
+| `bind_programs` | where the comparisons of programs cut the columns of a catalog |
 | `condition_masks` | the offers that pass each of several conditions |
-| `condition_step`, `compare` | one condition instruction; one comparison of a column with a bound |
-| `score_step`, `normalize` | one score instruction; the rescaling between the survivors' ends |
-| `best_first`, `sampled`, `before` | the order of scored survivors; the drawn order; which of two scores comes first |
+| `fill_order` | a column's order, which the others read |
 
-What an instruction is stands in `opcodes`. Kernels import nothing of the package above them, check nothing (the
-lowering has) and raise nothing. `python_body` gives a kernel's plain Python body, which computes the same bits.
+What an instruction is stands in `opcodes`, what kernels read and write in `frames`. Kernels import nothing of the
+package above them, check nothing (the lowering has) and raise nothing. Without the JIT their bodies run as plain
+Python and compute the same bits.
 """
 
-from tenantrank_kernels import opcodes
+from tenantrank_kernels import frames, opcodes
 from tenantrank_kernels._compile import JIT_DISABLED, python_body
-from tenantrank_kernels.conditions import compare, condition_masks, condition_step
-from tenantrank_kernels.rank import rank_programs
-from tenantrank_kernels.scores import normalize, score_step
-from tenantrank_kernels.selection import before, best_first, sampled
+from tenantrank_kernels.conditions import bind_programs, condition_masks
+from tenantrank_kernels.frames import Frame, handle_of
+from tenantrank_kernels.orders import fill_order
+from tenantrank_kernels.rank import rank_one, rank_programs
 
 __all__ = [
     "JIT_DISABLED",
-    "before",
-    "best_first",
-    "compare",
+    "Frame",
+    "bind_programs",
     "condition_masks",
-    "condition_step",
-    "normalize",
+    "fill_order",
+    "frames",
+    "handle_of",
     "opcodes",
     "python_body",
+    "rank_one",
     "rank_programs",
-    "sampled",
-    "score_step",
 ]

@@ -1,9 +1,12 @@
-"""The one place that imports Numba: how a kernel is compiled, and where its machine code is kept.
+"""The one place that says how a kernel is compiled, and where its machine code is kept.
 
 Machine code is cached in a folder of our own whose name holds the digest of every kernel source, Numba's version and
 whether bounds are checked, so that an upgrade or an edit in any kernel module can never meet stale code. Numba itself
 keys the files in it by CPU. The folder is ``$TENANTRANK_CACHE_DIR``, else ``$XDG_CACHE_HOME/tenantrank``, else
 ``~/.cache/tenantrank``; where none can be written, kernels are compiled in memory and one line is logged.
+
+Only kernels are cached. Their parts are compiled into them, so that a part is never linked from the cache as finished
+machine code, which could not be inlined.
 
 No option here changes arithmetic: IEEE doubles, no ``fastmath``, no contraction, no parallel reduction.
 """
@@ -28,6 +31,8 @@ _config: Any = numba.config
 
 JIT_DISABLED = bool(_config.DISABLE_JIT)
 """Whether kernels run as plain Python (``NUMBA_DISABLE_JIT=1``)."""
+BOUNDS_CHECKED = bool(_config.BOUNDSCHECK)
+"""Whether kernels check every array access (``NUMBA_BOUNDSCHECK=1``)."""
 
 _log = logging.getLogger("tenantrank.kernels")
 
@@ -54,22 +59,59 @@ def _cache_folder() -> str | None:
 _FOLDER = None if JIT_DISABLED else _cache_folder()
 
 
+def part(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function into the kernels that call it."""
+    if JIT_DISABLED:
+        return _without_warnings(function)
+    return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def small_part(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a few instructions into each place that calls them."""
+    if JIT_DISABLED:
+        return _without_warnings(function)
+    return numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
+
+
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function on its first call, or load its machine code from the cache folder.
 
     The compiled function releases the interpreter lock while it runs. `python_body` gives its plain Python body, which
     is what runs where the JIT is disabled.
     """
-    if JIT_DISABLED:
-        return _without_warnings(function)
+    return _without_warnings(function) if JIT_DISABLED else _cached(function, nogil=True)
+
+
+def brief_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile as `kernel` does, for calls of microseconds: the interpreter lock is kept.
+
+    Giving the lock up for so short a time makes every other thread fight for it.
+    """
+    return _without_warnings(function) if JIT_DISABLED else _cached(function, nogil=False)
+
+
+def _cached(function: Callable[P, R], nogil: bool) -> Callable[P, R]:
     if _FOLDER is None:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=nogil, error_model="numpy")(function)
     before = _config.CACHE_DIR
     _config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=nogil, error_model="numpy", cache=True)(function)
     finally:
         _config.CACHE_DIR = before
+
+
+def entry_point(compiled: Any, integers: int) -> Callable[..., Any]:
+    """Compile a kernel for so many integer arguments, and give the shortest way to call it from Python.
+
+    Numba's own dispatch looks at the type of each argument first, which takes longer than many a call. Where its
+    entry point is not to be had, the kernel itself is given.
+    """
+    if JIT_DISABLED or BOUNDS_CHECKED:
+        return compiled  # type: ignore[no-any-return]
+    signature = (numba.int64,) * integers
+    compiled.compile(signature)
+    return getattr(compiled.overloads[signature], "entry_point", compiled)
 
 
 def python_body(compiled: Callable[P, R]) -> Callable[P, R]:

@@ -1,138 +1,190 @@
-"""Conditions: a program's filter part to a bitset over the catalog."""
+"""Conditions: a program's filter to a bitset over the catalog."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
+from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
-from tenantrank_kernels._compile import kernel
+from tenantrank_kernels._compile import brief_kernel, kernel, part
+from tenantrank_kernels.machine import (
+    WORDS,
+    both,
+    counted,
+    doubles,
+    either,
+    integers,
+    inverted,
+    load_bits,
+    longs,
+    store_bits,
+    table,
+    without,
+    words,
+)
 
-_WORD = 64
+_ONE = np.uint64(1)
 
 
-@kernel
-def compare(values: NDArray[np.float64], relation: int, bound: float, out: NDArray[np.uint64]) -> None:
-    """Set the bit of each offer whose value stands in a relation to a bound.
+@part
+def write_cut(frame: Any, field: int, cut: int, stack: Any, target: int) -> None:
+    """Write the bitset of the first ``cut`` rows of a field's order at a place of the stack.
+
+    The nearest mark is copied, and the rows between it and the cut are flipped one by one.
+    """
+    entries = table(frame)
+    marks = words(longs(entries[at_.MARKS])[field])
+    order = integers(longs(entries[at_.ORDER])[field])
+    shift = entries[at_.SHIFT]
+    count = entries[at_.WORDS]
+    last = entries[at_.MARK_COUNT] - 1
+    mark = min((cut + ((1 << shift) >> 1)) >> shift, last)
+    source = mark * count
+    for w in range(0, count, WORDS):
+        store_bits(stack, target + w, load_bits(marks, source + w))
+    marked = min(mark << shift, entries[at_.SIZE])
+    for place in range(min(marked, cut), max(marked, cut)):
+        row = order[place]
+        stack[target + (row >> 6)] ^= _ONE << np.uint64(row & 63)
+
+
+@part
+def pass_conditions(frame: Any, scratch: Any, begin: int, end: int, numbers: int, request: int, height: int) -> int:
+    """Run the condition instructions between two places of the code on the stack of bitsets; give the new height.
 
     Parameters
     ----------
-    values : (64 w,), in the unit of the field, no NaN
-    relation : `LT` … `GT`
-    bound : finite
-    out : (w,), overwritten; bit j of word i is offer 64 i + j
+    frame, scratch : see `frames`; the stack is the scratch's ``BITS`` and needs one place above the height
+    begin, end : where in the code; numbers : where the program's numbers begin
+    request : which request's live rows are read
+    height : that of the stack before
 
     Notes
     -----
-    Plain IEEE comparison; +inf stands for an unknown price or latency. Source: specification, section 4.
+    An inverted source sets bits of the padding; who reads a bitset masks it. Checks nothing: the lowering has. Source:
+    specification, sections 1 and 4.
     """
-    for word in range(out.shape[0]):
-        bits = np.uint64(0)
-        first = word * _WORD
-        if relation == op.LE:
-            for j in range(_WORD):
-                bits |= np.uint64(values[first + j] <= bound) << np.uint64(j)
-        elif relation == op.GE:
-            for j in range(_WORD):
-                bits |= np.uint64(values[first + j] >= bound) << np.uint64(j)
-        elif relation == op.LT:
-            for j in range(_WORD):
-                bits |= np.uint64(values[first + j] < bound) << np.uint64(j)
-        elif relation == op.GT:
-            for j in range(_WORD):
-                bits |= np.uint64(values[first + j] > bound) << np.uint64(j)
-        elif relation == op.EQ:
-            for j in range(_WORD):
-                bits |= np.uint64(values[first + j] == bound) << np.uint64(j)
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    cuts = integers(entries[at_.CUTS])
+    rows = words(entries[at_.ROWS])
+    live_rows = words(entries[at_.LIVE_ROWS])
+    stack = words(table(scratch)[at_.BITS])
+    count = entries[at_.WORDS]
+    live_at = request * op.LIVE_ROWS * count
+    for at in range(begin, end, 3):
+        operation = code[at]
+        source = operation & op.SOURCE
+        if source == op.ROW:
+            bits = rows
+            first = code[at + 1] * count
+        elif source == op.LIVE:
+            bits = live_rows
+            first = live_at + code[at + 1] * count
+        elif source == op.TOP:
+            height -= 1
+            bits = stack
+            first = height * count
         else:
-            for j in range(_WORD):
-                bits |= np.uint64(values[first + j] != bound) << np.uint64(j)
-        out[word] = bits
+            bits = stack
+            first = height * count
+            write_cut(frame, code[at + 1], cuts[numbers + code[at + 2]], stack, first)
+        joined = operation & op.JOIN
+        turned = operation & op.INVERT
+        if joined == op.PUSH:
+            target = height * count
+            height += 1
+            for w in range(0, count, WORDS):
+                block = load_bits(bits, first + w)
+                store_bits(stack, target + w, inverted(block) if turned else block)
+        elif joined == op.AND:
+            target = (height - 1) * count
+            if turned:
+                for w in range(0, count, WORDS):
+                    store_bits(stack, target + w, without(load_bits(stack, target + w), load_bits(bits, first + w)))
+            else:
+                for w in range(0, count, WORDS):
+                    store_bits(stack, target + w, both(load_bits(stack, target + w), load_bits(bits, first + w)))
+        else:
+            target = (height - 1) * count
+            for w in range(0, count, WORDS):
+                block = load_bits(bits, first + w)
+                below = load_bits(stack, target + w)
+                store_bits(stack, target + w, either(below, inverted(block) if turned else block))
+    return height
+
+
+@part
+def bind(frame: Any, begin: int, end: int, numbers: int) -> None:
+    """Find the cut of each comparison between two places of the code: how many values lie on its lower side."""
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    bounds = doubles(entries[at_.NUMBERS])
+    cuts = integers(entries[at_.CUTS])
+    for at in range(begin, end, 3):
+        operation = code[at]
+        source = operation & op.SOURCE
+        if operation >= op.FIELD or (source != op.LE and source != op.LT):
+            continue
+        ordered = doubles(longs(entries[at_.ORDERED])[code[at + 1]])
+        number = numbers + code[at + 2]
+        bound = bounds[number]
+        below, above = 0, entries[at_.SIZE]
+        while below < above:
+            middle = (below + above) >> 1
+            value = ordered[middle]
+            if value < bound or (source == op.LE and value == bound):
+                below = middle + 1
+            else:
+                above = middle
+        cuts[number] = below
+
+
+@brief_kernel
+def bind_programs(frame: Any, programs: Any, count: int) -> None:
+    """Find the cuts of programs for the observations that a frame holds.
+
+    ``programs`` (count,) int64 are where they stand in the code.
+    """
+    code = integers(table(frame)[at_.CODE])
+    starts = longs(programs)
+    for t in range(count):
+        at = starts[t]
+        begin = at + op.HEADER
+        bind(frame, begin, begin + 3 * (code[at + op.FILTER] + code[at + op.SCORE]), code[at + op.NUMBERS])
+
+
+@part
+def only_offers(frame: Any, stack: Any) -> int:
+    """Clear the padding of the lowest bitset of the stack; give how many offers it holds."""
+    entries = table(frame)
+    offers = words(entries[at_.ROWS])
+    total = 0
+    for w in range(0, entries[at_.WORDS], WORDS):
+        block = both(load_bits(stack, w), load_bits(offers, w))
+        store_bits(stack, w, block)
+        total += counted(block)
+    return total
 
 
 @kernel
-def condition_step(
-    code: NDArray[np.int32],
-    at: int,
-    constants: NDArray[np.float64],
-    columns: NDArray[np.float64],
-    rows: NDArray[np.uint64],
-    live_rows: NDArray[np.uint64],
-    stack: NDArray[np.uint64],
-    top: int,
-) -> int:
-    """Run one condition instruction on the stack of bitsets; give the new stack height.
-
-    Parameters
-    ----------
-    code : (3 i,), instructions; the one at position ``at`` is run
-    constants : the program's numbers
-    columns : (fields, 64 w); rows : (atoms, w), row 0 has the bit of every offer and no other; live_rows : (4, w)
-    stack : (depth, w), overwritten; ``top`` is its height before
-
-    Notes
-    -----
-    Checks nothing: the lowering has. Source: specification, sections 1 and 4.
-    """
-    words = stack.shape[1]
-    operation = code[at]
-    if operation == op.ROW:
-        row = code[at + 1]
-        if row >= 0:
-            for w in range(words):
-                stack[top, w] = rows[row, w]
-        else:
-            for w in range(words):
-                stack[top, w] = live_rows[-row - 1, w]
-        return top + 1
-    if operation == op.AND:
-        for w in range(words):
-            stack[top - 2, w] &= stack[top - 1, w]
-        return top - 1
-    if operation == op.OR:
-        for w in range(words):
-            stack[top - 2, w] |= stack[top - 1, w]
-        return top - 1
-    if operation == op.NOT:
-        for w in range(words):
-            stack[top - 1, w] = rows[0, w] & ~stack[top - 1, w]
-        return top
-    compare(columns[code[at + 1]], operation, constants[code[at + 2]], stack[top])
-    for w in range(words):
-        stack[top, w] &= rows[0, w]
-    return top + 1
-
-
-@kernel
-def condition_masks(
-    code: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-    constants: NDArray[np.float64],
-    columns: NDArray[np.float64],
-    rows: NDArray[np.uint64],
-    live_rows: NDArray[np.uint64],
-    depth: int,
-) -> NDArray[np.uint64]:
+def condition_masks(frame: Any, scratch: Any, bounds: Any, conditions: int, masks: Any) -> None:
     """Evaluate several conditions over the catalog, each on its own.
 
     Parameters
     ----------
-    code, constants, columns, rows, live_rows : as for `condition_step`
-    bounds : (c + 1,), where each condition's code begins, in int32 positions, and the end of the last
-    depth : stack height that the deepest condition needs
-
-    Returns
-    -------
-    (c, w) uint64, the offers that pass each condition
+    frame, scratch : handles, see `frames`; the numbers of every condition begin at 0, the request is the first
+    bounds : (c + 1,) int64, where each condition's code begins, and the end of the last; conditions : c
+    masks : (c w,) uint64, written: the offers that pass each condition
     """
-    words = rows.shape[1]
-    count = bounds.shape[0] - 1
-    masks = np.zeros((count, words), dtype=np.uint64)
-    stack = np.empty((depth, words), dtype=np.uint64)
-    for c in range(count):
-        top = 0
-        for at in range(bounds[c], bounds[c + 1], 3):
-            top = condition_step(code, at, constants, columns, rows, live_rows, stack, top)
-        for w in range(words):
-            masks[c, w] = stack[0, w]
-    return masks
+    starts, found = longs(bounds), words(masks)
+    stack = words(table(scratch)[at_.BITS])
+    count = table(frame)[at_.WORDS]
+    bind(frame, 0, starts[conditions], 0)
+    for c in range(conditions):
+        pass_conditions(frame, scratch, starts[c], starts[c + 1], 0, 0, 0)
+        only_offers(frame, stack)
+        for w in range(count):
+            found[c * count + w] = stack[w]

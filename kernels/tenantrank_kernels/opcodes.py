@@ -1,40 +1,56 @@
-"""The instructions of a program, as plain integers shared by the lowering and the kernels.
+"""The instructions of a program, as plain integers shared by the lowering and the kernels, and where things stand.
 
-An instruction is three int32: an op and its operands ``a`` and ``b``. A program runs on two stacks: one of bitsets
-over the catalog (conditions), one of vectors over the survivors (scores). `SURVIVE` ends the filter: it pops the
-bitset of offers that passed; what follows computes their scores and leaves one vector.
+A program is a header, then the instructions of its filter, then those of its scorer, then its ends, then its chain. An
+instruction is three int32: an op and its operands ``a`` and ``b``; ``b`` counts from the program's first number.
+Conditions run on a stack of bitsets over the catalog, scores on a stack of vectors over the survivors.
 """
 
-# Conditions: each leaf pushes a bitset.
-ROW = 0  # rows[a]; a negative one is live_rows[-a - 1]
-LT = 1  # columns[a] <  constants[b], and so on for the other relations
-LE = 2
-EQ = 3
-NE = 4
-GE = 5
-GT = 6
-AND = 7  # pops two, pushes one
-OR = 8
-NOT = 9  # never sets a bit of the padding
+# Header, in int32.
+MODE = 0  # which kernel ranks the survivors
+FILTER = 1  # how many instructions the filter has
+SCORE = 2  # how many the scorer has
+NUMBERS = 3  # where its numbers begin; the first is the temperature of a SAMPLE
+SELECTOR = 4
+LIMIT = 5  # how many offers the selector keeps at most
+ENDS = 6  # how many ends it has, three int32 each: field, and the numbers that bound it from below and above, or -1
+CHAIN = 7  # how many rows its chain lists, two int32 each: row and place from 1
+HEADER = 8
 
-SURVIVE = 10
+# Modes. An exact shortcut may always give way to GENERAL.
+GENERAL = 0
+LEAST_FIRST = 1  # the score falls, weakly, as one field rises
+GREATEST_FIRST = 2  # the score rises, weakly, with one field
+BLEND = 3  # a sum of scores each linear in one field
+
+# Conditions. A leaf is a source, plus how it joins the bitset on top of the stack, plus INVERT or not.
+ROW = 0  # rows[a]
+LIVE = 1  # live_rows[a]
+LE = 2  # columns[a] <= numbers[b]
+LT = 3  # columns[a] <  numbers[b]
+TOP = 4  # the top of the stack, popped; never with PUSH
+SOURCE = 7
+PUSH = 0
+AND = 8
+OR = 16
+JOIN = 24
+INVERT = 32
 
 # Scores: each leaf pushes a vector.
-FIELD = 20  # columns[a]; from the column count on, request_columns[a - count]
-LITERAL = 21  # constants[b]
-ADD = 22  # pops two, pushes lower + upper
-SCALE = 23  # times constants[b]
-NEGATE = 24  # 1 - s
-CLAMP = 25  # constants[b] is lo, constants[b + 1] is hi
-NORMALIZE = 26  # relative to the survivors, with pinned ends
-NORMALIZE_V1 = 27  # relative to the survivors, plain division
-GATE = 28  # pops a bitset; 0 where it is not set
+FIELD = 64  # columns[a]; from the column count on, request_columns[a - count]
+LITERAL = 65  # numbers[b]
+ADD = 66  # pops two, pushes lower + upper
+SCALE = 67  # times numbers[b]
+NEGATE = 68  # 1 - s
+CLAMP = 69  # numbers[b] is lo, numbers[b + 1] is hi
+NORMALIZE = 70  # between the survivors' ends, pinned; a is which of the program's ends, or -1: of the vector itself
+NORMALIZE_V1 = 71  # relative to the survivors, plain division
+GATE = 72  # pops a bitset; 0 where it is not set
 
 # Selectors.
 ARGMAX = 0
 ORDERED = 1
 SAMPLE = 2
-CHAIN = 3
+CHAINED = 3
 
 # Live rows: conditions that depend on health or on the request, by their place in live_rows.
 BREAKER_OPEN = 0

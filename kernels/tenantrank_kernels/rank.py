@@ -1,126 +1,177 @@
-"""The batch: many programs over one catalog, each filtered, scored and ordered."""
+"""The main job: programs over one catalog, each filtered, scored and ordered."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
+import numpy as np
+
+from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
-from tenantrank_kernels._compile import kernel
-from tenantrank_kernels.conditions import condition_step
-from tenantrank_kernels.scores import score_step
+from tenantrank_kernels._compile import brief_kernel, kernel, part
+from tenantrank_kernels.blends import candidates
+from tenantrank_kernels.conditions import only_offers, pass_conditions
+from tenantrank_kernels.machine import doubles, integers, longs, lowest, table, words
+from tenantrank_kernels.monotone import walk
+from tenantrank_kernels.orders import passes
+from tenantrank_kernels.scores import find_ends, scored
 from tenantrank_kernels.selection import best_first, sampled
 
-# Times a power of two, the top six bits of this de Bruijn sequence differ for each of the 64: the place of a lone bit.
-_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
-_PLACE = np.zeros(64, dtype=np.int32)
-for _bit in range(64):
-    _PLACE[(0x03F79D71B4CB0A89 << _bit & 0xFFFFFFFFFFFFFFFF) >> 58] = _bit
+_FEW = 64  # survivors that are scored all, whatever the scorer
+_MOST = 48  # places for which a walk or a bound pays; each place found is put among those before it
+
+
+@part
+def first_rows(frame: Any, mask: Any, wanted: int, rows: Any) -> None:
+    """Write the first rows of a bitset, ascending, as many as are wanted and no more than it has."""
+    found = 0
+    for w in range(table(frame)[at_.WORDS]):
+        bits = mask[w]
+        while bits:
+            if found == wanted:
+                return
+            rows[found] = w * 64 + lowest(bits)
+            found += 1
+            bits &= bits - np.uint64(1)
+
+
+@part
+def chained(frame: Any, at: int, mask: Any, wanted: int, rows: Any, scores: Any, first: int) -> int:
+    """Write the rows that a chain lists and that pass, best first; give how many there are."""
+    code = integers(table(frame)[at_.CODE])
+    begin = at + op.HEADER + 3 * (code[at + op.FILTER] + code[at + op.SCORE] + code[at + op.ENDS])
+    filled = 0
+    for c in range(begin, begin + 2 * code[at + op.CHAIN], 2):
+        if filled == wanted:
+            break
+        if passes(mask, code[c]):
+            rows[first + filled] = code[c]
+            scores[first + filled] = -np.float64(code[c + 1])
+            filled += 1
+    return filled
+
+
+@part
+def rank_program(
+    frame: Any, scratch: Any, at: int, request: int, seed: int, wanted: int, rows: Any, scores: Any, first: int
+) -> tuple[int, int]:
+    """Rank the offers of a catalog under one program.
+
+    Parameters
+    ----------
+    frame, scratch : see `frames`
+    at : where the program begins; request : which request it is ranked for
+    seed : 0 … 2147483646
+    wanted : the most places to fill
+    rows, scores : int32 and doubles, written from place ``first`` on, best first
+
+    Returns
+    -------
+    how many places are filled, and how many offers passed the filter
+    """
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    spaces = table(scratch)
+    mask = words(spaces[at_.BITS])
+    numbers = code[at + op.NUMBERS]
+    middle = at + op.HEADER + 3 * code[at + op.FILTER]
+    pass_conditions(frame, scratch, at + op.HEADER, middle, numbers, request, 0)
+    survived = only_offers(frame, mask)
+    wanted = min(wanted, min(survived, np.int64(code[at + op.LIMIT])))
+    selector = code[at + op.SELECTOR]
+    if selector == op.CHAINED:
+        return chained(frame, at, mask, wanted, rows, scores, first), survived
+    if wanted == 0:
+        return 0, survived
+    mode = code[at + op.MODE]
+    few = selector == op.ARGMAX and wanted <= _MOST
+    if few and (mode == op.LEAST_FIRST or mode == op.GREATEST_FIRST):
+        return walk(frame, scratch, at, wanted, rows, scores, first), survived
+    find_ends(frame, scratch, at, mask)
+    chosen = integers(spaces[at_.SURVIVORS])
+    end = middle + 3 * code[at + op.SCORE]
+    count = -1
+    if selector == op.ORDERED and mode != op.GENERAL:
+        # The first in catalog order; what the others score decides nothing.
+        first_rows(frame, mask, wanted, chosen)
+        count = wanted
+    elif few and mode == op.BLEND and survived > _FEW:
+        count = candidates(frame, scratch, at, wanted)
+    if count < 0:
+        first_rows(frame, mask, survived, chosen)
+        count = survived
+    scored(frame, scratch, middle, end, numbers, request, chosen, count, 1)
+    values = doubles(spaces[at_.VECTORS])
+    order = integers(spaces[at_.PLACES])
+    spare = integers(spaces[at_.SPARE])
+    if selector == op.ORDERED:
+        for i in range(wanted):
+            order[i] = i
+    elif selector == op.SAMPLE:
+        best_first(values, count, count, order, spare)
+        temperature = doubles(entries[at_.NUMBERS])[numbers]
+        sampled(order, count, wanted, temperature, seed, values, entries[at_.WIDTH], spare)
+    else:
+        best_first(values, count, wanted, order, spare)
+    for i in range(wanted):
+        rows[first + i] = chosen[order[i]]
+        scores[first + i] = values[order[i]]
+    return wanted, survived
 
 
 @kernel
 def rank_programs(
-    columns: NDArray[np.float64],
-    rows: NDArray[np.uint64],
-    live_rows: NDArray[np.uint64],
-    request_columns: NDArray[np.float64],
-    requests: NDArray[np.int32],
-    code: NDArray[np.int32],
-    code_bounds: NDArray[np.int64],
-    constants: NDArray[np.float64],
-    constant_bounds: NDArray[np.int64],
-    selectors: NDArray[np.int32],
-    limits: NDArray[np.int64],
-    temperatures: NDArray[np.float64],
-    chain_rows: NDArray[np.int32],
-    chain_places: NDArray[np.int32],
-    chain_bounds: NDArray[np.int64],
-    seeds: NDArray[np.int64],
-    depth: int,
-    ranked_rows: NDArray[np.int32],
-    ranked_scores: NDArray[np.float64],
-    ranked: NDArray[np.int32],
-    survived: NDArray[np.int32],
+    frame: Any,
+    scratch: Any,
+    programs: Any,
+    requests: Any,
+    seeds: Any,
+    begin: int,
+    end: int,
+    places: int,
+    rows: Any,
+    scores: Any,
+    ranked: Any,
+    survived: Any,
 ) -> None:
-    """Rank the offers of a catalog under each of ``t`` programs.
+    """Rank the offers of a catalog under each of many programs.
 
     Parameters
     ----------
-    columns : (fields, 64 w), unknown values replaced by the field's default, no NaN
-    rows : (atoms, w), bitsets; row 0 has the bit of every offer and no other
-    live_rows : (requests, 4, w); request_columns : (requests, 3, 64 w)
-    requests : (t,), which request each program is ranked for
-    code, code_bounds : instructions of all programs, three int32 each, and where each program begins, (t + 1,)
-    constants, constant_bounds : numbers of all programs, (t + 1,)
-    selectors, limits, temperatures : (t,), selector, how many it keeps at most, and its temperature
-    chain_rows, chain_places, chain_bounds : rows a chain lists, best first, with their places from 1, (t + 1,)
-    seeds : (t,), 0 … 2147483646
-    depth : stack height that the deepest program needs, of either stack
-    ranked_rows, ranked_scores : (t, k), filled from the left, the rest untouched
-    ranked : (t,), how many places are filled; survived : (t,), how many offers passed the filter
+    frame, scratch : handles, see `frames`
+    programs : (t,) int64, where each program begins in the code
+    requests : (t,) int32, which request each program is ranked for
+    seeds : (t,) int64, 0 … 2147483646
+    begin, end : the programs from ``begin`` on, before ``end``, are ranked
+    places : the most places wanted for each
+    rows, scores : (t, places) int32 and doubles, filled from the left, the rest untouched
+    ranked, survived : (t,) int32, how many places are filled, and how many offers passed the filter
 
     Notes
     -----
-    Each program is ranked by itself: its answer does not depend on the others. Order and ties as in `best_first`.
-    Source: specification, sections 4 and 5.
+    The arrays are handed over as `Frame` entries are. Each program is ranked by itself: its answer does not depend on
+    the others. Order and ties as in `best_first`. Source: specification, sections 4 and 5.
     """
-    words = rows.shape[1]
-    width = columns.shape[1]
-    places = ranked_rows.shape[1]
-    bits = np.empty((depth, words), dtype=np.uint64)
-    vectors = np.empty((depth, width), dtype=np.float64)
-    survivors = np.empty(width, dtype=np.int32)
-    order = np.empty(width, dtype=np.int32)
-    spare = np.empty(width, dtype=np.int32)
-    for t in range(code_bounds.shape[0] - 1):
-        request = requests[t]
-        numbers = constants[constant_bounds[t] : constant_bounds[t + 1]]
-        height, top, count = 0, 0, 0
-        for at in range(code_bounds[t], code_bounds[t + 1], 3):
-            operation = code[at]
-            if operation < op.SURVIVE:
-                height = condition_step(code, at, numbers, columns, rows, live_rows[request], bits, height)
-            elif operation == op.SURVIVE:
-                height = 0
-                for w in range(words):
-                    word = bits[0, w]
-                    while word:
-                        lowest = word & (~word + np.uint64(1))
-                        survivors[count] = w * 64 + _PLACE[(lowest * _SEQUENCE) >> np.uint64(58)]
-                        count += 1
-                        word ^= lowest
-            else:
-                if operation == op.GATE:
-                    height -= 1
-                top = score_step(
-                    code, at, numbers, columns, request_columns[request], survivors, count, bits[height], vectors, top
-                )
-        survived[t] = count
-        wanted = min(places, limits[t])
-        selector = selectors[t]
-        if selector == op.CHAIN:
-            passed = bits[0]
-            filled = 0
-            for c in range(chain_bounds[t], chain_bounds[t + 1]):
-                if filled == wanted:
-                    break
-                row = chain_rows[c]
-                if (passed[row >> 6] >> np.uint64(row & 63)) & np.uint64(1):
-                    ranked_rows[t, filled] = row
-                    ranked_scores[t, filled] = -float(chain_places[c])
-                    filled += 1
-            ranked[t] = filled
-            continue
-        if selector == op.ORDERED:
-            filled = min(wanted, count)
-            for i in range(filled):
-                order[i] = i
-        elif selector == op.SAMPLE:
-            best_first(vectors[0], count, count, order, spare)
-            filled = sampled(order, count, wanted, temperatures[t], seeds[t], vectors[1], spare)
-        else:
-            filled = best_first(vectors[0], count, wanted, order, spare)
-        for i in range(filled):
-            ranked_rows[t, i] = survivors[order[i]]
-            ranked_scores[t, i] = vectors[0, order[i]]
-        ranked[t] = filled
+    starts, needs, drawn = longs(programs), integers(requests), longs(seeds)
+    best, values = integers(rows), doubles(scores)
+    filled, passed = integers(ranked), integers(survived)
+    for t in range(begin, end):
+        count, survivors = rank_program(
+            frame, scratch, starts[t], needs[t], drawn[t], places, best, values, t * places
+        )
+        filled[t] = count
+        passed[t] = survivors
+
+
+@brief_kernel
+def rank_one(frame: Any, scratch: Any, at: int, seed: int, places: int, rows: Any, scores: Any) -> int:
+    """Rank the offers of a catalog under one program, for the first request.
+
+    Parameters and order as of `rank_programs`.
+
+    Returns
+    -------
+    how many places are filled, plus 2^32 times how many offers passed the filter
+    """
+    filled, survived = rank_program(frame, scratch, at, 0, seed, places, integers(rows), doubles(scores), 0)
+    return filled + (np.int64(survived) << 32)

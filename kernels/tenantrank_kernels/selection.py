@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
-from tenantrank_kernels._compile import kernel
+import numpy as np
+
+from tenantrank_kernels._compile import part, small_part
 
 _MODULUS = 2147483647
 _FACTOR = 16807
 _INSERTION_LIMIT = 48  # up to here, keeping the best k in a sorted list beats sorting all
 
 
-@kernel
+@small_part
 def before(score: float, other: float) -> bool:
     """Say whether a score stands strictly before another: the greater first, NaN after every number."""
     return score > other or (other != other and score == score)
 
 
-@kernel
-def best_first(
-    scores: NDArray[np.float64], count: int, wanted: int, order: NDArray[np.int32], spare: NDArray[np.int32]
-) -> int:
+@part
+def best_first(scores: Any, count: int, wanted: int, order: Any, spare: Any) -> int:
     """Order survivors by score, greatest first, ties by catalog order, NaN last.
 
     Parameters
     ----------
-    scores : scores of the survivors in catalog order; the first ``count`` count
+    scores : doubles, scores of the survivors in catalog order; the first ``count`` count
     wanted : how many places are needed
-    order : (at least count,), overwritten: places in ``scores``, best first; spare : likewise, scratch
+    order : int32, at least ``count``, overwritten: places in ``scores``, best first; spare : likewise, scratch
 
     Returns
     -------
@@ -42,7 +41,7 @@ def best_first(
         worst = np.inf if wanted == 0 else np.nan
         for i in range(count):
             score = scores[i]
-            if not before(score, worst) and i >= wanted:
+            if i >= wanted and not before(score, worst):
                 continue
             place = min(i, wanted - 1)
             while place > 0 and before(score, scores[order[place - 1]]):
@@ -73,25 +72,19 @@ def best_first(
     return min(wanted, count)
 
 
-@kernel
+@part
 def sampled(
-    order: NDArray[np.int32],
-    count: int,
-    wanted: int,
-    temperature: float,
-    seed: int,
-    weights: NDArray[np.float64],
-    spare: NDArray[np.int32],
+    order: Any, count: int, wanted: int, temperature: float, seed: int, weights: Any, first: int, spare: Any
 ) -> int:
     """Draw an order without replacement, favouring the front of the order given.
 
     Parameters
     ----------
-    order : the argmax order of all ``count`` survivors; its first places are overwritten by the drawn order
+    order : int32, the argmax order of all ``count`` survivors; its first places are overwritten by the drawn order
     wanted : how many to draw
     temperature : 0 keeps the order; a negative one counts as 0
     seed : 0 … 2147483646, reduced already
-    weights : (at least count,), scratch; spare : (at least count,), scratch
+    weights : doubles, scratch from place ``first`` on; spare : int32, at least ``count``, scratch
 
     Returns
     -------
@@ -106,7 +99,7 @@ def sampled(
     ratio = heat / (heat + 1.0)
     weight = 1.0
     for i in range(count):
-        weights[i] = weight
+        weights[first + i] = weight
         spare[i] = order[i]
         weight *= ratio
     state = np.int64(seed)
@@ -120,18 +113,18 @@ def sampled(
         state = state * _FACTOR % _MODULUS
         total = 0.0
         for i in range(left):
-            total += weights[i]
+            total += weights[first + i]
         target = state / _MODULUS * total
         chosen = left - 1
         running = 0.0
         for i in range(left):
-            running += weights[i]
+            running += weights[first + i]
             if running >= target:
                 chosen = i
                 break
         order[place] = spare[chosen]
         for i in range(chosen, left - 1):
             spare[i] = spare[i + 1]
-            weights[i] = weights[i + 1]
+            weights[first + i] = weights[first + i + 1]
         left -= 1
     return places

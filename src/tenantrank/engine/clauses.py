@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from tenantrank.engine.index import Bits, CatalogIndex
 from tenantrank.engine.lower import Program
+from tenantrank.engine.scratch import scratch_of
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
 from tenantrank.policy.normal_form import Node
-from tenantrank_kernels import condition_masks
+from tenantrank_kernels import condition_masks, handle_of
 
 _FIXED_REASONS = {
     "tier_eq": "tier",
@@ -71,15 +72,18 @@ def clause_masks(clauses: Sequence[Node], view: View, request: Request) -> Bits:
         program.condition(clause)
         program.forget()
         bounds.append(len(program.code))
-    return condition_masks(
+    words = view.index.words
+    frame = view.observations.frame(
         np.array(program.code, dtype=np.int32),
-        np.array(bounds, dtype=np.int64),
-        np.array(program.constants, dtype=np.float64),
-        view.columns,
+        np.array(program.numbers, dtype=np.float64),
+        program.fields,
         view.index.rows,
         view.live_rows(request),
-        program.depth,
     )
+    masks = np.empty((len(clauses), words), dtype=np.uint64)
+    scratch = scratch_of(words, program.bits, 0, 0)
+    condition_masks(frame.handle, scratch.handle, handle_of(np.array(bounds)), len(clauses), handle_of(masks.ravel()))
+    return masks
 
 
 def first_failing(checks: Sequence[Check], index: CatalogIndex) -> NDArray[np.intp]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,21 +12,18 @@ from numpy.typing import NDArray
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.health import Health
 from tenantrank.engine.clauses import clause_masks
+from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.explain import Explanation
 from tenantrank.engine.fleet import rank_fleet
-from tenantrank.engine.given import parts_of, places_of, request_of
-from tenantrank.engine.index import CatalogIndex
-from tenantrank.engine.lower import lower
+from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, request_of, threads_of
 from tenantrank.engine.names import unknown_names
-from tenantrank.engine.plan import Plan
 from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import Request, reduced_seed
-from tenantrank.engine.running import Prepared, Ranked, run
+from tenantrank.engine.running import Prepared, Ranked, run, run_one
 from tenantrank.engine.view import View
 from tenantrank.errors import CatalogError, RulebookError
-from tenantrank.policy import admission
 from tenantrank.policy.arguments import check_type, listed, one_each
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy, Term
@@ -37,19 +33,9 @@ from tenantrank.policy.transform import Custom, apply_transform
 from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
 from tenantrank_kernels import opcodes as op
 
-_CHUNK = 4096  # policies ranked by one kernel call, which bounds the memory of a batch
+_CHUNK = 16384  # policies ranked by one kernel call, which bounds the memory of a batch
 _REQUEST_BYTES = 64 * 1024 * 1024  # what the distinct requests of one kernel call may take
-_PLAN_BYTES = 128 * 1024 * 1024  # what the plans kept may take
 _REQUESTS_KEPT = 64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shared:
-    """What engines over one catalog and one envelope share, whatever the health."""
-
-    index: CatalogIndex
-    envelope: Envelope
-    plans: Recent[Plan]
 
 
 class Engine:
@@ -63,6 +49,8 @@ class Engine:
         live state: a mapping with ``ema``, ``breakers``, ``disabled`` and ``credits``, or `Health`; ``None`` is none
     envelope
         the operator's own Pred (a JSON value, text, or an admitted `Term`), and-ed onto every policy
+    threads
+        the most threads that rank a large batch, the caller's own among them; ``None`` for one a processor
 
     Raises
     ------
@@ -75,33 +63,37 @@ class Engine:
         catalog: Catalog,
         health: Mapping[str, Any] | Health | None = None,
         envelope: Any = None,
+        threads: int | None = None,
     ) -> None:
         check_type(catalog, Catalog, "a Catalog", CatalogError)
-        plans: Recent[Plan] = Recent(_PLAN_BYTES, lambda plan: plan.nbytes)
-        self._shared = _Shared(CatalogIndex(catalog), Envelope(envelope, catalog), plans)
-        self._begin(Health.of(health))
+        self._compiled = Compiled(catalog, Envelope(envelope, catalog))
+        self._threads = threads_of(threads)
+        self._begin(Health.of(health), {})
 
     def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
-        """Give an engine over the same catalog and envelope under another health; what was compiled is shared."""
+        """Give an engine over the same catalog and envelope under another health; what did not change is shared."""
         other = object.__new__(type(self))
-        other._shared = self._shared
-        other._begin(Health.of(health))
+        other._compiled = self._compiled
+        other._threads = self._threads
+        other._begin(Health.of(health), self._views)
         return other
 
-    def _begin(self, health: Health) -> None:
+    def _begin(self, health: Health, before: Mapping[Version, View]) -> None:
         self._health = health
+        self._before = dict(before)
         self._views: dict[Version, View] = {}
         self._requests: Recent[Prepared] = Recent(_REQUESTS_KEPT)
+        self._plain: dict[Version, Prepared] = {}
 
     @property
     def catalog(self) -> Catalog:
         """The catalog that is ranked."""
-        return self._shared.index.catalog
+        return self._compiled.index.catalog
 
     @property
     def envelope(self) -> Term | None:
         """The operator's envelope as admitted."""
-        return self._shared.envelope.term
+        return self._compiled.envelope.term
 
     @property
     def health(self) -> Health:
@@ -164,22 +156,21 @@ class Engine:
         RequestError
             for a request, seed or k that is not of the documented shape
         """
-        admitted, origins = parts_of(policy)
-        needed = request_of(request)
-        places = places_of(k, len(self.catalog))
-        rows, scores, ranked, survived = self._run([self._plan(admitted)], [needed], [reduced_seed(seed)], places)
-        filled = int(ranked[0])
-        ids = self.catalog.offer_ids
-        return Decision(
-            [ids[row] for row in rows[0, :filled].tolist()],
-            scores[0, :filled].tolist(),
-            int(survived[0]),
-            admitted,
-            self.envelope.identity if self.envelope is not None else None,
-            self.catalog,
-            seed,
-            lambda: whatever_the_stack(lambda: self._explain(admitted, needed, origins)),
-        )
+        admitted, origins = (policy, None) if type(policy) is Policy else parts_of(policy)
+        version = admitted.version
+        if request is None:
+            needed, prepared = NO_REQUEST, self._plain.get(version) or self._prepared(version, NO_REQUEST)
+        else:
+            needed = request_of(request)
+            prepared = self._prepared(version, needed)
+        index = prepared.view.index
+        places = k if type(k) is int and 0 < k <= index.size else places_of(k, index.size)
+        drawn = 0 if seed is None else reduced_seed(seed)
+        programs, at = self._compiled.program(admitted, prepared.view)
+        rows, scores, survivors = run_one(prepared.ready_for(programs), at, drawn, places)
+        ids = index.catalog.offer_ids
+        names = tuple([ids[row] for row in rows])
+        return Decision(names, tuple(scores), survivors, admitted, seed, self, needed, origins)
 
     def rank_many(
         self,
@@ -240,19 +231,19 @@ class Engine:
         policies = _admitted(policies)
         requests = one_each(requests, "requests", len(policies))
         seeds = one_each(seeds, "seeds", len(policies))
-        places = places_of(k, len(self.catalog))
-        result = Ranked.empty(len(policies), places)
-        for version in (V1, V2):
+        result = Ranked.empty(len(policies), places_of(k, len(self.catalog)))
+        versions = {policy.version for policy in policies}
+        for version in versions:
             chosen = [at for at, policy in enumerate(policies) if policy.version == version]
             size = self._chunk(version, requests is not None)
-            for chunk in [chosen[first : first + size] for first in range(0, len(chosen), size)]:
-                part = self._run(
-                    [self._plan(policies[at]) for at in chunk],
-                    [request_of(requests[at] if requests is not None else None) for at in chunk],
-                    [reduced_seed(seeds[at] if seeds is not None else None) for at in chunk],
-                    places,
-                )
-                result.put(chunk, part)
+            for first in range(0, len(chosen), size):
+                chunk = chosen[first : first + size]
+                part = result.part(first, first + len(chunk)) if len(versions) == 1 else result.like(len(chunk))
+                needed = None if requests is None else [request_of(requests[at]) for at in chunk]
+                drawn = None if seeds is None else [reduced_seed(seeds[at]) for at in chunk]
+                self._run(version, [policies[at] for at in chunk], needed, drawn, part)
+                if len(versions) > 1:
+                    result.put(chunk, part)
                 if on_progress is not None:
                     on_progress(len(chunk))
         return result
@@ -299,7 +290,7 @@ class Engine:
     def row_of_offer(self, offer_id: str) -> int:
         """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
         check_type(offer_id, str, "an offer id")
-        return self._shared.index.row_of_offer(offer_id)
+        return self._compiled.index.row_of_offer(offer_id)
 
     def transform(
         self,
@@ -344,50 +335,59 @@ class Engine:
 
         return apply_transform(transform, body, holds, seed, custom)
 
-    def _explain(
+    def explain(
         self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None
     ) -> Explanation:
-        return Explanation(self._shared.envelope.parts(policy, origins or {}, self._view), request)
-
-    def _plan(self, policy: Policy) -> Plan:
-        return self._shared.plans.get(policy.identity, lambda: whatever_the_stack(lambda: self._lowered(policy)))
-
-    def _lowered(self, policy: Policy) -> Plan:
-        if policy.fields is not self.catalog.fields:
-            admission.check(policy.term, self.catalog.fields, policy.version, "Policy")
-        view = self._view(policy.version)
-        return lower(self._shared.envelope.effective(policy), policy.scorer, policy.selector, self._shared.index, view)
+        """Explain a decision on a policy: the work behind `Decision.explain`."""
+        parts = self._compiled.envelope.parts(policy, origins or {}, self._view)
+        return whatever_the_stack(lambda: Explanation(parts, request))
 
     def _view(self, version: Version) -> View:
         view = self._views.get(version)
         if view is None:
-            view = self._views.setdefault(version, View(self._shared.index, self._health, version))
+            made = View(self._compiled.index, self._health, version, self._before.get(version))
+            view = self._views.setdefault(version, made)
         return view
 
     def _prepared(self, version: Version, request: Request) -> Prepared:
-        return self._requests.get((version, request), lambda: self._prepare(version, request))
+        prepared = self._requests.get((version, request), lambda: self._prepare(version, request))
+        if request is NO_REQUEST:
+            self._plain[version] = prepared
+        return prepared
 
     def _prepare(self, version: Version, request: Request) -> Prepared:
         view = self._view(version)
         rows = view.live_rows(request)
-        if version == V1 and self._shared.envelope.clauses:
-            masks = clause_masks(self._shared.envelope.clauses, self._view(V2), request)
+        if version == V1 and self._compiled.envelope.clauses:
+            masks = clause_masks(self._compiled.envelope.clauses, self._view(V2), request)
             rows[op.ENVELOPE] = np.bitwise_and.reduce(masks, axis=0)
-        return rows, view.request_columns(request)
+        return Prepared(view, rows, view.request_columns(request))
 
-    def _run(self, plans: Sequence[Plan], requests: Sequence[Request], seeds: Sequence[int], places: int) -> Ranked:
-        """Rank plans of one version, each for its own request."""
-        version = plans[0].version
-        place_of = {request: place for place, request in enumerate(dict.fromkeys(requests))}
-        prepared = [self._prepared(version, request) for request in place_of]
-        return run(self._view(version), plans, prepared, [place_of[request] for request in requests], seeds, places)
+    def _run(
+        self,
+        version: Version,
+        policies: Sequence[Policy],
+        requests: Sequence[Request] | None,
+        seeds: Sequence[int] | None,
+        result: Ranked,
+    ) -> None:
+        """Rank policies of one version, each for its own request."""
+        distinct = [NO_REQUEST] if requests is None else list(dict.fromkeys(requests))
+        place_of = {request: place for place, request in enumerate(distinct)}
+        needs = np.zeros(len(policies), dtype=np.int32)
+        if requests is not None:
+            needs[:] = [place_of[request] for request in requests]
+        drawn = np.zeros(len(policies), dtype=np.int64) if seeds is None else np.array(seeds, dtype=np.int64)
+        prepared = Prepared.several([self._prepared(version, request) for request in distinct])
+        programs, starts = self._compiled.starts(policies, prepared.view)
+        run(prepared, programs, starts, needs, drawn, result, self._threads)
 
     def _chunk(self, version: Version, varied: bool) -> int:
         """Give how many policies to rank by one kernel call, so that what their requests need stays bounded."""
         if not varied:
             return _CHUNK
         columns = op.REQUEST_COLUMNS if version == V1 else 0
-        each = 8 * (columns * self._shared.index.width + op.LIVE_ROWS * self._shared.index.words)
+        each = 8 * (columns * self._compiled.index.width + op.LIVE_ROWS * self._compiled.index.words)
         return max(1, min(_CHUNK, _REQUEST_BYTES // each))
 
     def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from tenantrank.policy.admission import shown
 from tenantrank.policy.policy import Policy
 from tenantrank.tenants import CompiledPolicy, Origin
 
-_NO_REQUEST = Request()
+NO_REQUEST = Request()
+"""The request that asks for nothing."""
 
 
 def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[Origin, ...]] | None]:
@@ -32,7 +34,7 @@ def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tupl
 
 def request_of(request: Mapping[str, Any] | Request | None) -> Request:
     """Give a checked request; ``None`` asks for nothing."""
-    return _NO_REQUEST if request is None else Request.of(request)
+    return NO_REQUEST if request is None else Request.of(request)
 
 
 def places_of(k: int | None, offers: int) -> int:
@@ -48,3 +50,18 @@ def places_of(k: int | None, offers: int) -> int:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise RequestError(f"k must be an integer of at least 1, or None for the whole order, got {shown(k)}")
     return min(k, offers)
+
+
+def threads_of(threads: int | None) -> int:
+    """Give how many threads may rank a batch; ``None`` for as many as the process may use processors.
+
+    Raises
+    ------
+    RequestError
+        for anything but an integer of at least 1, or ``None``
+    """
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise RequestError(f"threads must be an integer of at least 1, or None, got {shown(threads)}")
+    return threads

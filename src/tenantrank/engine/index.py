@@ -31,13 +31,13 @@ class CatalogIndex:
     Attributes
     ----------
     catalog : the catalog
-    size : number of offers; ``words`` is the length of a bitset, ``width`` the padded length of a column
+    size : number of offers; ``words`` is the length of a bitset, a multiple of 8, ``width`` the padded length of a column
     """
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.size = len(catalog)
-        self.words = max(1, -(-self.size // 64))
+        self.words = max(8, -(-self.size // 512) * 8)
         self.width = self.words * 64
         self._lock = threading.Lock()
         self._row_of: dict[Atom, int] = {}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tenantrank.engine.index import EVERY_OFFER, NO_OFFER, CatalogIndex
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.view import V1_SCORERS, View
-from tenantrank.policy.normal_form import Node
+from tenantrank.policy.normal_form import Node, clauses_of
+from tenantrank.policy.signature import V2
 from tenantrank_kernels import opcodes as op
 
-_RELATIONS = {"lt": op.LT, "le": op.LE, "eq": op.EQ, "ne": op.NE, "ge": op.GE, "gt": op.GT}
 _NAMED_ATOMS = {
     "tier_eq": "tier",
     "min_tier": "min_tier",
@@ -25,7 +22,12 @@ _NAMED_ATOMS = {
 _LIVE_ROWS = {"meets_req": op.MEETS_REQUEST, "scope_matches": op.SCOPE, "envelope": op.ENVELOPE}
 _LIVE_FLAGS = {"breaker_open": op.BREAKER_OPEN, "disabled": op.DISABLED}
 _COLUMN_SCORERS = {"quality": "*quality", "partner": "*partner"}
-_UNLIMITED = 2**62
+_SELECTORS = {"argmax": op.ARGMAX, "ordered": op.ORDERED, "sample": op.SAMPLE, "chain": op.CHAINED}
+# Each relation as a comparison, and whether it is inverted; the two others are made of two.
+_CUTS = {"le": (op.LE, 0), "gt": (op.LE, op.INVERT), "lt": (op.LT, 0), "ge": (op.LT, op.INVERT)}
+_BOUNDS = {"le": 1, "lt": 1, "ge": 0, "gt": 0}  # whether a relation bounds a field from below or above
+_UNLIMITED = 2**31 - 1
+_NO_NUMBER = -1
 
 
 class Program:
@@ -34,60 +36,86 @@ class Program:
     def __init__(self, index: CatalogIndex, view: View) -> None:
         self._index = index
         self._position = view.position
+        self._pinned = view.version == V2
         self.code: list[int] = []
-        self.constants: list[float] = []
-        self._height = {"bits": 0, "vectors": 0}
-        self.depth = 2  # the least that sampling needs
+        self.numbers: list[float] = []
+        self.fields: set[int] = set()
+        self.ends: dict[int, list[int]] = {}
+        self._bits = 0
+        self._vectors = 0
+        self.bits = 1  # with room for the comparison at hand
+        self.vectors = 2  # the least that sampling needs
+        self.bounds: dict[str, list[int]] = {}  # numbers that a clause bounds a field with, from below and above
 
-    def condition(self, node: Node) -> None:
-        """Append a Pred: it leaves one bitset."""
-        handler = _CONDITIONS.get(node.op)
-        if handler is not None:
-            handler(self, node)
-        elif node.op in _LIVE_ROWS:
-            self._push(op.ROW, -_LIVE_ROWS[node.op] - 1)
-        elif node.op == "cmp":
-            field, relation, bound = node.parameters
-            self._push(_RELATIONS[relation], self._position[field], self._constant(bound))
+    def number(self, value: float) -> int:
+        """Give the place of a number among the program's own."""
+        self.numbers.append(value)
+        return len(self.numbers) - 1
+
+    def filter(self, node: Node) -> None:
+        """Append the whole filter: it leaves one bitset. Bounds that its clauses set on a field are remembered."""
+        clauses = clauses_of(node)
+        for at, clause in enumerate(clauses):
+            first = len(self.numbers)
+            self.condition(clause, op.AND if at else op.PUSH)
+            if clause.op == "cmp" and clause.parameters[1] in _BOUNDS:
+                field, relation, _ = clause.parameters
+                self.bounds.setdefault(field, [_NO_NUMBER, _NO_NUMBER])[_BOUNDS[relation]] = first
+
+    def condition(self, node: Node, join: int = op.PUSH, inverted: bool = False) -> None:
+        """Append a Pred: it is joined to the bitset on top of the stack, or pushed."""
+        name = node.op
+        if name == "cmp":
+            self._comparison(*node.parameters, join, inverted)
+        elif name == "not":
+            self.condition(node.children[0], join, not inverted)
+        elif name in ("and", "or"):
+            inner = op.AND if (name == "and") is not inverted else op.OR
+            nested = join not in (op.PUSH, inner)
+            for at, child in enumerate(node.children):
+                self.condition(child, inner if at else op.PUSH if nested else join, inverted)
+            if nested:
+                self._emit(op.TOP | join)
+                self._bits -= 1
         else:
-            self._push(op.ROW, self._index.row((_NAMED_ATOMS[node.op], node.parameters[0])))
+            self._leaf(node, join | (op.INVERT if inverted else 0))
 
-    def _every(self, _: Node) -> None:
-        self._push(op.ROW, EVERY_OFFER)
+    def _comparison(self, field: str, relation: str, bound: float, join: int, inverted: bool) -> None:
+        column = self._position[field]
+        self.fields.add(column)
+        if relation in _CUTS:
+            source, turned = _CUTS[relation]
+            self._push(source | join | (op.INVERT if inverted else 0) ^ turned, column, self.number(bound))
+            return
+        # Equal: at most and not less. Unequal: less, or not at most.
+        equal = (relation == "eq") is not inverted
+        inner = op.AND if equal else op.OR
+        nested = join not in (op.PUSH, inner)
+        first, second = (op.LE, op.LT) if equal else (op.LT, op.LE)
+        self._push(first | (op.PUSH if nested else join), column, self.number(bound))
+        self._push(second | inner | op.INVERT, column, self.number(bound))
+        if nested:
+            self._emit(op.TOP | join)
+            self._bits -= 1
 
-    def _none(self, _: Node) -> None:
-        self._push(op.ROW, NO_OFFER)
-
-    def _flag(self, node: Node) -> None:
-        field = node.parameters[0]
-        live = _LIVE_FLAGS.get(field)
-        self._push(op.ROW, self._index.row(("flag", field)) if live is None else -live - 1)
-
-    def _not(self, node: Node) -> None:
-        self.condition(node.children[0])
-        self._emit(op.NOT)
-
-    def _and(self, node: Node) -> None:
-        self._joined(node, op.AND)
-
-    def _or(self, node: Node) -> None:
-        self._joined(node, op.OR)
-
-    def _joined(self, node: Node, operation: int) -> None:
-        for at, child in enumerate(node.children):
-            self.condition(child)
-            if at:
-                self._emit(operation)
-                self._height["bits"] -= 1
-
-    def survive(self) -> None:
-        """End the filter."""
-        self._emit(op.SURVIVE)
-        self.forget()
+    def _leaf(self, node: Node, join: int) -> None:
+        name = node.op
+        if name in _LIVE_ROWS:
+            self._push(op.LIVE | join, _LIVE_ROWS[name])
+        elif name == "is":
+            live = _LIVE_FLAGS.get(node.parameters[0])
+            if live is not None:
+                self._push(op.LIVE | join, live)
+            else:
+                self._push(op.ROW | join, self._index.row(("flag", node.parameters[0])))
+        elif name in _NAMED_ATOMS:
+            self._push(op.ROW | join, self._index.row((_NAMED_ATOMS[name], node.parameters[0])))
+        else:
+            self._push(op.ROW | join, EVERY_OFFER if name == "top" else NO_OFFER)
 
     def forget(self) -> None:
         """Begin the next condition on an empty stack."""
-        self._height["bits"] = 0
+        self._bits = 0
 
     def score(self, node: Node) -> None:
         """Append a Scorer: it leaves one vector."""
@@ -97,7 +125,7 @@ class Program:
         elif name in _COLUMN_SCORERS:
             self._column(_COLUMN_SCORERS[name])
         elif name in V1_SCORERS:
-            self._grow("vectors")
+            self._grow()
             self._emit(op.FIELD, len(self._position) + V1_SCORERS[name])
         elif name in ("lit", "zero"):
             self._literal(node.parameters[0] if node.parameters else 0.0)
@@ -106,58 +134,104 @@ class Program:
             for child in node.children:
                 self.score(child)
                 self._emit(op.ADD)
-                self._height["vectors"] -= 1
+                self._vectors -= 1
         elif name == "gate":
             condition, scorer = node.children
             self.score(scorer)
             self.condition(condition)
             self._emit(op.GATE)
-            self._height["bits"] -= 1
+            self._bits -= 1
         else:
-            self.score(node.children[0])
+            child = node.children[0]
+            if name == "normalize" and self._pinned and child.op == "field":
+                ends = self._ends(child.parameters[0])
+                self.score(child)
+                self._emit(op.NORMALIZE, ends)
+                return
+            self.score(child)
             if name == "scale":
-                self._emit(op.SCALE, 0, self._constant(node.parameters[0]))
+                self._emit(op.SCALE, 0, self.number(node.parameters[0]))
             elif name == "clamp":
                 low, high = node.parameters
-                self._emit(op.CLAMP, 0, self._constant(low))
-                self._constant(high)
+                self._emit(op.CLAMP, 0, self.number(low))
+                self.number(high)
+            elif name == "neg":
+                self._emit(op.NEGATE)
             else:
-                self._emit(op.NEGATE if name == "neg" else self.normalize)
+                self._emit(op.NORMALIZE if self._pinned else op.NORMALIZE_V1, -1)
 
-    normalize = op.NORMALIZE
+    def mode(self, scorer: Node) -> int:
+        """Say which kernel may rank by a scorer, and note the ends of the fields that it then needs."""
+        if not self._pinned:
+            return op.GENERAL
+        if scorer.op == "add":
+            parts = [_linear(child) for child in scorer.children]
+            if any(field is None for field in parts):
+                return op.GENERAL
+            for field in parts:
+                if field:
+                    self._ends(field)
+            return op.BLEND
+        field, rising = _monotone(scorer)
+        if not field:
+            return op.GENERAL
+        self._ends(field)
+        return op.GREATEST_FIRST if rising else op.LEAST_FIRST
+
+    def _ends(self, field: str) -> int:
+        """Give the place of a field among those whose ends are found."""
+        column = self._position[field]
+        self.fields.add(column)
+        if column not in self.ends:
+            self.ends[column] = [len(self.ends), *self.bounds.get(field, (_NO_NUMBER, _NO_NUMBER))]
+        return self.ends[column][0]
 
     def _column(self, name: str) -> None:
-        self._grow("vectors")
-        self._emit(op.FIELD, self._position[name])
+        column = self._position[name]
+        self._grow()
+        self._emit(op.FIELD, column, self.ends[column][0] if column in self.ends else 0)
 
     def _literal(self, value: float) -> None:
-        self._grow("vectors")
-        self._emit(op.LITERAL, 0, self._constant(value))
+        self._grow()
+        self._emit(op.LITERAL, 0, self.number(value))
 
-    def _push(self, operation: int, a: int, b: int = 0) -> None:
-        self._grow("bits")
+    def _push(self, operation: int, a: int = 0, b: int = 0) -> None:
         self._emit(operation, a, b)
+        if operation & op.JOIN == op.PUSH:
+            self._bits += 1
+        self.bits = max(self.bits, self._bits + 1)
 
     def _emit(self, operation: int, a: int = 0, b: int = 0) -> None:
         self.code += (operation, a, b)
 
-    def _constant(self, value: float) -> int:
-        self.constants.append(value)
-        return len(self.constants) - 1
-
-    def _grow(self, stack: str) -> None:
-        self._height[stack] += 1
-        self.depth = max(self.depth, self._height[stack])
+    def _grow(self) -> None:
+        self._vectors += 1
+        self.vectors = max(self.vectors, self._vectors)
 
 
-_CONDITIONS: dict[str, Callable[[Program, Node], None]] = {
-    "top": Program._every,
-    "bot": Program._none,
-    "is": Program._flag,
-    "not": Program._not,
-    "and": Program._and,
-    "or": Program._or,
-}
+def _linear(scorer: Node) -> str | None:
+    """Give the field that a scorer is linear in; ``""`` for a constant, ``None`` for any other scorer."""
+    while scorer.op in ("scale", "neg"):
+        scorer = scorer.children[0]
+    if scorer.op in ("lit", "zero"):
+        return ""
+    if scorer.op == "normalize":
+        scorer = scorer.children[0]
+    return scorer.parameters[0] if scorer.op == "field" else None
+
+
+def _monotone(scorer: Node) -> tuple[str, bool]:
+    """Give the field that a scorer rises or falls with, ``""`` where there is none, and whether it rises."""
+    rising = True
+    while scorer.op in ("scale", "neg", "clamp"):
+        if scorer.op == "neg" or (scorer.op == "scale" and scorer.parameters[0] < 0):
+            rising = not rising
+        elif scorer.op == "clamp" and scorer.parameters[0] > scorer.parameters[1]:
+            return "", rising
+        scorer = scorer.children[0]
+    if scorer.op == "normalize":
+        scorer = scorer.children[0]
+    return (scorer.parameters[0], rising) if scorer.op == "field" else ("", rising)
 
 
 def lower(condition: Node, scorer: Node, selector: Node, index: CatalogIndex, view: View) -> Plan:
@@ -170,41 +244,53 @@ def lower(condition: Node, scorer: Node, selector: Node, index: CatalogIndex, vi
     index, view
         the catalog, and any view of it of the policy's version (only the places of its columns are used)
     """
-    program = Program(index, view)
-    if view.version == "sigma-pol/v1":
-        program.normalize = op.NORMALIZE_V1
-    program.condition(condition)
-    program.survive()
     limit = _UNLIMITED
     while selector.op == "top_k":
-        limit = min(limit, int(min(selector.parameters[0], float(_UNLIMITED))))
+        limit = int(min(selector.parameters[0], float(limit)))
         selector = selector.children[0]
-    kind = {"argmax": op.ARGMAX, "ordered": op.ORDERED, "sample": op.SAMPLE, "chain": op.CHAIN}[selector.op]
-    if kind == op.CHAIN:
-        rows, places = _chain(selector.parameters[0], index)
+    kind = _SELECTORS[selector.op]
+    program = Program(index, view)
+    program.number(selector.parameters[0] if kind == op.SAMPLE else 0.0)
+    program.filter(condition)
+    split = len(program.code)
+    chain: list[int] = []
+    mode = op.GENERAL
+    if kind == op.CHAINED:
+        chain = _chain(selector.parameters[0], index)
     else:
+        mode = program.mode(scorer)
+        if kind == op.ARGMAX and _linear(scorer) == "":
+            # Every offer scores the same, so that catalog order decides, and only those chosen need a score.
+            kind, mode = op.ORDERED, op.BLEND
         program.score(scorer)
-        rows = places = np.zeros(0, dtype=np.int32)
+    header = [0] * op.HEADER
+    header[op.MODE] = mode
+    header[op.FILTER] = split // 3
+    header[op.SCORE] = (len(program.code) - split) // 3
+    header[op.SELECTOR] = kind
+    header[op.LIMIT] = limit
+    header[op.ENDS] = len(program.ends)
+    header[op.CHAIN] = len(chain) // 2
+    code = header + program.code
+    for column, (_, low, high) in program.ends.items():
+        code += (column, low, high)
     return Plan(
         view.version,
-        np.array(program.code, dtype=np.int32),
-        np.array(program.constants, dtype=np.float64),
-        program.depth,
-        kind,
-        limit,
-        selector.parameters[0] if kind == op.SAMPLE else 0.0,
-        rows,
-        places,
+        code + chain,
+        program.numbers,
+        frozenset(program.fields),
+        program.bits,
+        program.vectors,
+        max(len(program.ends), len(scorer.children)),
     )
 
 
-def _chain(pairs: list[dict[str, str]], index: CatalogIndex) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Find the rows a chain lists: by the place of a pair's last mention, then in catalog order."""
+def _chain(pairs: list[dict[str, Any]], index: CatalogIndex) -> list[int]:
+    """Give the rows a chain lists, each with its place: by the place of a pair's last mention, then in catalog order."""
     place_of: dict[tuple[str, str], int] = {}
     for place, pair in enumerate(pairs, 1):
         provider = pair["provider"] if "provider" in pair else pair["provider_id"]
         family = pair["model"] if "model" in pair else pair["model_family"]
         place_of[provider, family] = place
     listed = sorted((place, row) for pair, place in place_of.items() for row in index.rows_by_pair.get(pair, ()))
-    rows = np.array([row for _, row in listed], dtype=np.int32)
-    return rows, np.array([place for place, _ in listed], dtype=np.int32)
+    return [number for place, row in listed for number in (row, place)]

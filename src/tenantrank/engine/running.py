@@ -1,19 +1,24 @@
-"""Running plans: the only place that calls `rank_programs`."""
+"""Running programs: the only place that calls the ranking kernels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenantrank.engine.plan import Batch, Plan
+from tenantrank.engine.programs import Held, Programs
+from tenantrank.engine.scratch import scratch_of
 from tenantrank.engine.view import View
-from tenantrank_kernels import rank_programs
+from tenantrank_kernels import Frame, frames, handle_of, rank_one, rank_programs
+from tenantrank_kernels._compile import entry_point
 
-Prepared = tuple[NDArray[np.uint64], NDArray[np.float64]]
-"""One request made ready: its live rows and its request columns, as `View` gives them."""
+_CHUNKS_A_THREAD = 8  # programs differ in cost; small pieces even that out
+_WORTH_A_THREAD = 512  # programs below which starting a thread costs more than it saves
+_KEPT_PLACES = 64  # answers of a single call up to this long are read from memory that is kept
 
 
 class Ranked(NamedTuple):
@@ -38,63 +43,161 @@ class Ranked(NamedTuple):
             np.zeros(count, dtype=np.int32),
         )
 
+    def part(self, first: int, end: int) -> Ranked:
+        """Give some of the answers, which share their memory with the whole."""
+        return Ranked(*(array[first:end] for array in self))
+
+    def like(self, count: int) -> Ranked:
+        """Make room for other answers as wide as these."""
+        return Ranked.empty(count, self.rows.shape[1])
+
     def put(self, positions: Sequence[int], part: Ranked) -> None:
         """Write the answers of a part at its positions in the whole."""
-        self.rows[positions] = part.rows
-        self.scores[positions] = part.scores
-        self.ranked[positions] = part.ranked
-        self.survived[positions] = part.survived
+        for whole, piece in zip(self, part, strict=True):
+            whole[positions] = piece
+
+
+class Ready(NamedTuple):
+    """A frame for some programs, and the kernel for single calls, bound to it and to a scratch of its own."""
+
+    programs: Programs
+    count: int
+    held: Held
+    frame: Frame
+    scratch: Frame
+    call: Callable[..., int]
+
+
+class Prepared:
+    """One request, or several, made ready over a view: live rows, request columns and the frame that binds them.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, view: View, live_rows: NDArray[np.uint64], request_columns: NDArray[np.float64]) -> None:
+        self.view = view
+        self.live_rows = live_rows
+        self.request_columns = request_columns
+        self.ready: Ready | None = None
+
+    @classmethod
+    def several(cls, parts: Sequence[Prepared]) -> Prepared:
+        """Lay requests over one view end to end."""
+        if len(parts) == 1:
+            return parts[0]
+        rows = np.concatenate([part.live_rows for part in parts])
+        columns = np.concatenate([part.request_columns for part in parts])
+        return cls(parts[0].view, rows, columns)
+
+    def ready_for(self, programs: Programs) -> Ready:
+        """Give a frame that is good for all programs there are now."""
+        ready = self.ready
+        if ready is None or ready.programs is not programs or ready.count != programs.count:
+            index = self.view.index
+            frame, held = self.view.observations.frame_of(
+                programs, lambda: index.rows, self.live_rows, self.request_columns
+            )
+            scratch = _scratch(index.words, held)
+            call = partial(_rank_one(), frame.handle, scratch.handle)
+            self.ready = ready = Ready(programs, held.count, held, frame, scratch, call)
+        return ready
+
+
+def _scratch(words: int, held: Held) -> Frame:
+    return scratch_of(words, held.bits, held.vectors, held.ends)
+
+
+def _answer(places: int) -> tuple[Any, Any, Any, Any]:
+    """Make the memory that one call writes its answer to: rows and scores, and what the kernel takes in their place."""
+    rows, scores = np.zeros(places, dtype=np.int32), np.zeros(places)
+    return memoryview(rows), memoryview(scores), handle_of(rows), handle_of(scores)
+
+
+_answers: list[tuple[Any, Any, Any, Any]] = []
+_lock = threading.Lock()
+
+
+@cache
+def _rank_one() -> Any:
+    return _one_at_a_time if frames.PLAIN else entry_point(rank_one, 7)
+
+
+def _one_at_a_time(*arguments: Any) -> Any:
+    """Rank where the kernel may be interrupted by another thread, whose scratch is the same."""
+    with _lock:
+        return rank_one(*arguments)
+
+
+def run_one(ready: Ready, at: int, seed: int, places: int) -> tuple[list[int], list[float], int]:
+    """Rank the one program that begins at a place of the code, for the first request.
+
+    Returns
+    -------
+    catalog rows, best first, their scores, and how many offers passed the filter
+    """
+    kept = places <= _KEPT_PLACES
+    try:
+        answer = _answers.pop() if kept else _answer(places)
+    except IndexError:
+        answer = _answer(_KEPT_PLACES)
+    rows, scores, rows_handle, scores_handle = answer
+    packed = ready.call(at, seed, places, rows_handle, scores_handle)
+    filled = packed & 0xFFFFFFFF
+    found = rows[:filled].tolist(), scores[:filled].tolist(), packed >> 32
+    if kept:
+        _answers.append(answer)
+    return found
 
 
 def run(
-    view: View,
-    plans: Sequence[Plan],
-    prepared: Sequence[Prepared],
-    requests: Sequence[int],
-    seeds: Sequence[int],
-    places: int,
-) -> Ranked:
-    """Rank plans of one version over one view.
+    prepared: Prepared,
+    programs: Programs,
+    starts: NDArray[np.int64],
+    requests: NDArray[np.int32],
+    seeds: NDArray[np.int64],
+    result: Ranked,
+    threads: int,
+) -> None:
+    """Rank programs of one version over one view.
 
     Parameters
     ----------
-    view
-        what the plans observe, of their version
-    plans
-        one or more
-    prepared, requests
-        the distinct requests, and for each plan which of them is its own
-    seeds
-        one for each plan, reduced
-    places
-        the most offers wanted for each
+    prepared
+        the requests
+    programs, starts
+        the set of programs, and where each of those to rank begins
+    requests, seeds
+        for each program which request it is ranked for, and its seed, reduced
+    result
+        written; as wide as the most offers wanted for each
+    threads
+        the most threads to use, this one included
     """
-    batch = plans[0].alone if len(plans) == 1 else Batch.of(plans)
-    live_rows, request_columns = (_stacked(parts) for parts in zip(*prepared, strict=True))
-    result = Ranked.empty(len(plans), places)
-    rank_programs(
-        view.columns,
-        view.index.rows,
-        live_rows,
-        request_columns,
-        np.array(requests, dtype=np.int32),
-        batch.code,
-        batch.code_bounds,
-        batch.constants,
-        batch.constant_bounds,
-        batch.selectors,
-        batch.limits,
-        batch.temperatures,
-        batch.chain_rows,
-        batch.chain_places,
-        batch.chain_bounds,
-        np.array(seeds, dtype=np.int64),
-        batch.depth,
-        *result,
-    )
-    return result
+    ready = prepared.ready_for(programs)
+    total, places = result.rows.shape
+    given = [handle_of(array) for array in (starts, requests, seeds)]
+    answers = [handle_of(array.reshape(-1)) for array in result]
+    threads = max(1, min(threads, total // _WORTH_A_THREAD))
+    size = total if threads == 1 else -(-total // (threads * _CHUNKS_A_THREAD))
+    begins = iter(range(0, total, max(1, size)))
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            scratch = _scratch(prepared.view.index.words, ready.held)
+            for begin in begins:
+                end = min(begin + size, total)
+                rank_programs(ready.frame.handle, scratch.handle, *given, begin, end, places, *answers)
+        except BaseException as error:
+            failures.append(error)
+
+    helpers = [threading.Thread(target=work, name="tenantrank", daemon=True) for _ in range(threads - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    if failures:
+        raise failures[0]
 
 
-def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Stack arrays on a new first axis, without copying where there is but one."""
-    return parts[0][None] if len(parts) == 1 else np.stack(parts)

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from tenantrank.catalog.health import Health
 from tenantrank.engine.index import Bits, CatalogIndex
+from tenantrank.engine.observations import Observations
 from tenantrank.engine.request import Request
-from tenantrank.policy.signature import V1, Version
+from tenantrank.policy.signature import V1, V2, Version
 from tenantrank_kernels import opcodes as op
 
 _STATE_METRIC_V1 = {"latency_ms": "ema_latency_ms", "tok_s": "ema_tok_s", "success_rate": "success_rate_ewma"}
@@ -19,6 +20,8 @@ _CAPABILITY = {
     "json_mode": "supports_json_mode",
     "seed": "supports_seed",
 }
+_OBSERVED = {V1: ("*quality", "quality", *_STATE_METRIC_V1, *_PRICES), V2: _PRICES}
+"""The columns that observed metrics have a part in."""
 V1_SCORERS = {"speed": op.SPEED, "cost": op.COST, "free_credit": op.FREE_CREDIT}
 """Scorers of the first version whose values depend on the request."""
 
@@ -28,13 +31,13 @@ class View:
 
     Attributes
     ----------
-    columns : (fields, width) doubles with defaults in place of unknown values; no NaN, no negative zero
+    observations : a column a field, with defaults in place of unknown values
     position : field name to its place among the columns; in v1 also ``"*quality"`` and ``"*partner"``, which are
     scorers
     breaker_open, disabled : bitsets
     """
 
-    def __init__(self, index: CatalogIndex, health: Health, version: Version) -> None:
+    def __init__(self, index: CatalogIndex, health: Health, version: Version, before: View | None = None) -> None:
         self.index = index
         self.version = version
         self.breaker_open = index.pack(index.provider_values(health.breakers, False, bool))
@@ -45,13 +48,32 @@ class View:
         if version == V1:
             for scorer in ("*quality", "*partner"):
                 self.position[scorer] = len(self.position)
-        self.columns = np.zeros((len(self.position), index.width))
-        for name, place in self.position.items():
-            self.columns[place, : index.size] = self._column(name)
+        if before is None:
+            columns = [self._padded(name) for name in self.position]
+            self.observations = Observations(columns, index.size, index.words)
+        else:
+            self.observations = self._after(before)
+
+    def _after(self, before: View) -> Observations:
+        """Give the observations that come after others of the same catalog; what did not change is shared."""
+        names: tuple[str, ...] = ()
+        if self._health.ema != before._health.ema:
+            names = _OBSERVED[self.version]
+        if self._health.credits != before._health.credits:
+            names = (*names, "credits")
+        columns = {self.position[name]: self._padded(name) for name in names}
+        known = before.observations.columns
+        changed = {at: column for at, column in columns.items() if not np.array_equal(column, known[at])}
+        return before.observations.changed(changed) if changed else before.observations
+
+    def _padded(self, name: str) -> NDArray[np.float64]:
+        column = np.zeros(self.index.width)
+        column[: self.index.size] = self._column(name)
+        return column
 
     def values(self, field: str) -> NDArray[np.float64]:
         """Give one Num field as policies see it, (size,)."""
-        return self.columns[self.position[field], : self.index.size]
+        return self.observations.columns[self.position[field]][: self.index.size]
 
     def holds(self, flag: str) -> Bits:
         """Give one Bool field as policies see it."""

@@ -1,0 +1,202 @@
+"""Blends: sums of scores that are each linear in one field. A bound leaves few rows to be scored exactly.
+
+Every survivor gets an approximate score in single precision, whose error is bounded: none can be off by more than E.
+If at least k of them reach T, the k-th best exact score is no less than T - E, and a row whose approximate score is
+below T - 2 E cannot be among the best k, nor tie with them. The rest, a handful, are scored exactly, by the same
+instructions as any others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tenantrank_kernels import frames as at_
+from tenantrank_kernels import opcodes as op
+from tenantrank_kernels._compile import part
+from tenantrank_kernels.conditions import write_cut
+from tenantrank_kernels.machine import (
+    LANES,
+    added,
+    at_least,
+    chosen,
+    doubles,
+    greater,
+    greatest,
+    in_all,
+    integers,
+    load_singles,
+    longs,
+    lowest,
+    singles,
+    store_singles,
+    table,
+    times,
+    words,
+)
+
+_LARGEST = 1e30  # of any quantity in a bound, far from where single precision overflows
+_UNIT = 2.0**-23  # twice the largest relative error of one rounding in single precision
+_LEAST = 1e-44  # more than underflow can take from a number in single precision
+_NOTHING = np.float32(-np.inf)
+
+
+@part
+def _without_unknown(frame: Any, scratch: Any, field: int) -> None:
+    """Take the rows whose value is +inf, the greatest of the order, from the second bitset of the stack."""
+    entries = table(frame)
+    stack = words(table(scratch)[at_.BITS])
+    count = entries[at_.WORDS]
+    last = integers(longs(entries[at_.RUN_FIRST])[field])[entries[at_.SIZE] - 1]
+    write_cut(frame, field, last, stack, 2 * count)
+    for w in range(count):
+        stack[count + w] &= stack[2 * count + w]
+
+
+@part
+def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float]:
+    """Write a blend as a constant and a coefficient for each field.
+
+    A field that some row passes with +inf normalizes to 0 for all others and to 1 there. Those rows are taken from the
+    second bitset of the stack; what they may score above the sum is the last number given.
+
+    Returns
+    -------
+    how many coefficients the scratch's ``COEFFICIENTS`` and ``PARTS`` (fields) now hold, or -1 where no bound can be
+    given; the constant; the greatest error of a sum in single precision; the most that a row taken away may add
+    """
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    constants = doubles(entries[at_.NUMBERS])
+    spaces = table(scratch)
+    ends = doubles(spaces[at_.ENDS])
+    coefficients = singles(spaces[at_.COEFFICIENTS])
+    fields = integers(spaces[at_.PARTS])
+    numbers = code[at + op.NUMBERS]
+    begin = at + op.HEADER + 3 * code[at + op.FILTER]
+    finish = begin + 3 * code[at + op.SCORE]
+    count = 0
+    # Of the part at hand; jump is what a row with +inf adds, largest the greatest magnitude of the field's values.
+    constant, slope, jump, largest = 0.0, 0.0, 0.0, 0.0
+    total, magnitude, lost, steps, extra = 0.0, 0.0, _LEAST, 4.0, 0.0
+    field, pair = 0, 0
+    # The first instruction pushes the 0 that the sum starts from.
+    for i in range(begin + 3, finish, 3):
+        operation = code[i]
+        if operation == op.FIELD:
+            field, pair = code[i + 1], 2 * code[i + 2]
+            largest = max(abs(ends[pair]), abs(ends[pair + 1]))
+            constant, slope, jump = 0.0, 1.0, 0.0
+        elif operation == op.LITERAL:
+            constant, slope, jump, largest = constants[numbers + code[i + 2]], 0.0, 0.0, 0.0
+        elif operation == op.NORMALIZE:
+            low, high = ends[pair], ends[pair + 1]
+            if high == np.inf and low < high:
+                constant, slope, jump = 0.0, 0.0, 1.0
+                largest = abs(low)
+                _without_unknown(frame, scratch, field)
+            elif high > low:
+                if not high - low <= _LARGEST:
+                    return -1, 0.0, 0.0, 0.0
+                slope = 1.0 / (high - low)
+                constant = -low * slope
+            else:
+                constant, slope, largest = 0.0, 0.0, 0.0
+        elif operation == op.NEGATE:
+            magnitude += abs(constant)
+            constant, slope, jump = 1.0 - constant, -slope, -jump
+        elif operation == op.SCALE:
+            factor = constants[numbers + code[i + 2]]
+            constant, slope, jump = constant * factor, slope * factor, jump * factor
+        else:
+            if not largest <= _LARGEST:
+                return -1, 0.0, 0.0, 0.0
+            total += constant
+            extra += max(0.0, jump)
+            magnitude += abs(constant) + abs(slope) * largest + abs(total) + abs(jump)
+            steps += 2.0
+            if slope != 0.0:
+                if not abs(slope) <= _LARGEST:
+                    return -1, 0.0, 0.0, 0.0
+                lost += (largest + abs(slope)) * _LEAST
+                coefficients[count] = slope
+                fields[count] = field
+                count += 1
+    if not magnitude <= _LARGEST:
+        return -1, 0.0, 0.0, 0.0
+    return count, total, magnitude * steps * _UNIT + lost, extra
+
+
+@part
+def candidates(frame: Any, scratch: Any, at: int, wanted: int) -> int:
+    """Find the rows that may be among the best under a blend.
+
+    Parameters
+    ----------
+    frame, scratch : see `frames`; the lowest bitset of the stack holds the rows that pass, at least ``wanted``, and
+    the ``ENDS`` are found
+    at : where the program begins
+    wanted : how many places are needed, 1 … 64
+
+    Returns
+    -------
+    how many rows the scratch's ``SURVIVORS`` now holds, ascending: the best ``wanted`` and all that tie with them are
+    among them; or -1 where no bound can be given
+    """
+    entries = table(frame)
+    spaces = table(scratch)
+    mask = words(spaces[at_.BITS])
+    total = entries[at_.WORDS]
+    for w in range(total):
+        mask[total + w] = mask[w]
+    count, constant, error, extra = _linear(frame, scratch, at)
+    if count < 0:
+        return -1
+    columns = longs(entries[at_.SINGLE_COLUMNS])
+    coefficients = singles(spaces[at_.COEFFICIENTS])
+    fields = integers(spaces[at_.PARTS])
+    bounds = singles(spaces[at_.BOUNDS])
+    rows = integers(spaces[at_.SURVIVORS])
+    nothing = in_all(_NOTHING)
+    start = in_all(np.float32(constant))
+    best = nothing
+    for w in range(total):
+        bits = mask[w]
+        if bits == 0:
+            continue
+        block = start
+        for j in range(count):
+            values = load_singles(singles(columns[fields[j]]), w * LANES)
+            block = added(block, times(in_all(coefficients[j]), values))
+        store_singles(bounds, w * LANES, block)
+        best = greater(best, chosen(mask[total + w], block, nothing))
+    # The k-th greatest of the lanes' own best, each of another row, is reached by k rows at least.
+    reached = greatest(best)
+    for _ in range(wanted - 1):
+        best = chosen(at_least(best, reached), nothing, best)
+        reached = greatest(best)
+    least = _below(np.float64(reached) - 2.0 * error)
+    least_unknown = _below(np.float64(least) - extra)
+    found = 0
+    for w in range(total):
+        bits = mask[w]
+        if bits == 0:
+            continue
+        block = load_singles(bounds, w * LANES)
+        known = mask[total + w]
+        reach = known & at_least(block, least)
+        if known != bits:
+            reach |= bits & ~known & at_least(block, least_unknown)
+        bits = reach
+        while bits:
+            rows[found] = w * LANES + lowest(bits)
+            found += 1
+            bits &= bits - np.uint64(1)
+    return found
+
+
+@part
+def _below(value: float) -> np.float32:
+    """Give a single-precision number that is no greater."""
+    return np.float32(value - abs(value) * _UNIT - _LEAST)

@@ -1,0 +1,91 @@
+"""Frames: what a kernel reads and writes, as one argument.
+
+A frame is a table of arrays, each an address when compiled, and of plain integers. A call from Python pays for each
+array it hands over more than the arithmetic on it costs; a frame is bound once and handed over as one integer.
+
+Compiled with bounds checks and without the JIT a frame is a tuple of the arrays themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tenantrank_kernels._compile import BOUNDS_CHECKED, JIT_DISABLED
+PLAIN = JIT_DISABLED or BOUNDS_CHECKED
+"""Whether kernels take arrays in place of addresses."""
+
+# A catalog under one set of observations, n offers padded to the width: a multiple of 512, 64 to a word. The first seven
+# are tables with one array for each field; those behind COLUMNS are there only for fields that some program compares,
+# or ranks by.
+COLUMNS = 0  # (width,) doubles, unknown values replaced by the field's default; no NaN, no negative zero
+SINGLE_COLUMNS = 1  # (width,) the same in single precision, rounded to nearest
+ORDER = 2  # (n,) int32, rows by value, then by row
+ORDERED = 3  # (n,) doubles, the values in that order
+RUN_FIRST = 4  # (n,) int32, for each place of the order, the first place with an equal value
+RUN_END = 5  # (n,) int32, and one past the last
+MARKS = 6  # (marks, words), bitsets of the first 0, step, 2 step, … rows of the order
+ROWS = 7  # (atoms, words), bitsets; row 0 has the bit of every offer and no other
+LIVE_ROWS = 8  # (requests, 5, words)
+REQUEST_COLUMNS = 9  # (requests, 3, width)
+CODE = 10  # int32, programs
+NUMBERS = 11  # doubles, the numbers of programs
+CUTS = 12  # int32, for each number a field is compared with, how many values of the field lie on its lower side
+WORDS = 13  # integers from here on: words of a bitset
+WIDTH = 14
+SIZE = 15  # offers
+FIELDS = 16
+SHIFT = 17  # the step of the marks is 1 << shift
+MARK_COUNT = 18  # marks of a field
+
+# Scratch: written anew for each program, shared with no other thread.
+BITS = 0  # (depth, words), with two places more than any program's stack needs
+VECTORS = 1  # (depth, width) doubles
+SURVIVORS = 2  # (width,) int32
+PLACES = 3  # (width,) int32
+SPARE = 4  # (width,) int32
+BOUNDS = 5  # (width,) singles
+ENDS = 6  # (ends, 2) doubles
+COEFFICIENTS = 7  # (parts,) singles
+PARTS = 8  # (parts,) int32
+
+
+class Frame:
+    """A frame, and the arrays that it keeps alive.
+
+    ``handle`` is what a kernel takes.
+    """
+
+    __slots__ = ("_kept", "_table", "entries", "handle")
+
+    def __init__(self, entries: Sequence[Any]) -> None:
+        self.entries = tuple(handle_of(entry) for entry in entries)
+        self._kept = tuple(entries)
+        self.handle: Any = self.entries
+        if not PLAIN:
+            self._bind()
+
+    def _bind(self) -> None:
+        self._table = np.array(self.entries, dtype=np.int64)
+        self.handle = int(self._table.ctypes.data)
+
+    def replaced(self, at: int, entry: Any) -> Frame:
+        """Give a frame with one entry replaced."""
+        other = object.__new__(Frame)
+        other._kept = (*self._kept[:at], entry, *self._kept[at + 1 :])
+        other.entries = (*self.entries[:at], handle_of(entry), *self.entries[at + 1 :])
+        other.handle = other.entries
+        if not PLAIN:
+            other._bind()
+        return other
+
+
+def handle_of(entry: Any) -> Any:
+    """Give what a kernel takes in an array's place; integers and handles are taken as they are."""
+    if isinstance(entry, Frame):
+        return entry.handle
+    if PLAIN or isinstance(entry, int):
+        return entry
+    return int(entry.ctypes.data)

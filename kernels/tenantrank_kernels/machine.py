@@ -1,0 +1,233 @@
+"""What kernels need of the machine that Numba does not offer: memory by its address, and blocks of lanes.
+
+Each name stands for the same thing in three builds. Compiled, memory is a bare address and a block is a vector
+register. Compiled with bounds checks, memory is an array, so that each single access is checked. Without the JIT all is
+plain Python over arrays. Blocks compute nothing that decides an answer on its own: bits, and bounds in single
+precision whose error is accounted for (`blends`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
+from numba.extending import intrinsic, models, register_model
+
+from tenantrank_kernels._compile import JIT_DISABLED
+
+LANES = 64
+"""Offers in a block of single-precision values: one for each bit of a word."""
+WORDS = 8
+"""Words in a block of bits."""
+
+_ALIGNED = {types.float32: 4, types.uint64: 8}
+
+
+class _BlockType(types.Type):  # type: ignore[misc]
+    """A block of equal numbers, held in vector registers."""
+
+    def __init__(self, element: Any, count: int) -> None:
+        self.element = element
+        self.count = count
+        super().__init__(f"block({element}, {count})")
+
+
+@register_model(_BlockType)
+class _BlockModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Any) -> None:
+        element = ir.FloatType() if kind.element is types.float32 else ir.IntType(64)
+        super().__init__(manager, kind, ir.VectorType(element, kind.count))
+
+
+_SINGLES = _BlockType(types.float32, LANES)
+_BITS = _BlockType(types.uint64, WORDS)
+
+
+def _memory(element: Any) -> Any:
+    """Make the function that views memory as numbers of one type, given an address, or what needs no view."""
+
+    def memory(_: Any, source: Any) -> Any:
+        if isinstance(source, types.Array | types.BaseTuple):
+
+            def same(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+                return impl_ret_borrowed(context, builder, signature.return_type, values[0])
+
+            return source(source), same
+        pointer = types.CPointer(element)
+
+        def cast(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            return builder.inttoptr(values[0], context.get_value_type(pointer))
+
+        return pointer(types.int64), cast
+
+    return (lambda source: source) if JIT_DISABLED else intrinsic(memory)
+
+
+doubles = _memory(types.float64)
+singles = _memory(types.float32)
+integers = _memory(types.int32)
+words = _memory(types.uint64)
+longs = _memory(types.int64)
+table = _memory(types.int64)
+"""The entries of a frame, given its handle."""
+
+
+def _element_pointer(context: Any, builder: Any, kind: Any, value: Any, at: Any, block: Any) -> Any:
+    """Give the pointer to the block that begins at an element of memory."""
+    if isinstance(kind, types.Array):
+        value = cgutils.create_struct_proxy(kind)(context, builder, value).data
+    return builder.bitcast(builder.gep(value, [at]), context.get_value_type(block).as_pointer())
+
+
+def _loading(block: Any) -> Any:
+    def load(_: Any, source: Any, at: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            pointer = _element_pointer(context, builder, signature.args[0], *values, block)
+            return builder.load(pointer, align=_ALIGNED[block.element])
+
+        return block(source, types.intp), make
+
+    if JIT_DISABLED:
+        return lambda source, at: source[at : at + block.count].copy()
+    return intrinsic(load)
+
+
+def _storing(block: Any) -> Any:
+    def store(_: Any, target: Any, at: Any, values: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            pointer = _element_pointer(context, builder, signature.args[0], *given[:2], block)
+            builder.store(given[2], pointer, align=_ALIGNED[block.element])
+            return context.get_dummy_value()
+
+        return types.void(target, types.intp, block), make
+
+    def plain(target: Any, at: int, values: Any) -> None:
+        target[at : at + block.count] = values
+
+    return plain if JIT_DISABLED else intrinsic(store)
+
+
+def _making(result: Any, arguments: tuple[Any, ...], build: Callable[..., Any], plain: Callable[..., Any]) -> Any:
+    """Make an instruction: its code under the JIT, what it means in plain Python without."""
+    if JIT_DISABLED:
+        return plain
+    made = (
+        result(*arguments),
+        lambda context, builder, _, values: build(context, builder, *values),
+    )
+
+    # Numba reads the number of arguments off the Python signature.
+    def one(_: Any, a: Any) -> Any:
+        return made
+
+    def two(_: Any, a: Any, b: Any) -> Any:
+        return made
+
+    def three(_: Any, a: Any, b: Any, c: Any) -> Any:
+        return made
+
+    return intrinsic((one, two, three)[len(arguments) - 1])
+
+
+def _same_in_all(context: Any, builder: Any, value: Any, block: Any) -> Any:
+    kind = context.get_value_type(block)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), block.count), [0] * block.count)
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), lanes)
+
+
+def _vector_call(context: Any, builder: Any, name: str, block: Any, result: Any, *values: Any, **flags: Any) -> Any:
+    kind = ir.FunctionType(result, [context.get_value_type(block)] * len(values))
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), list(values), **flags)
+
+
+def _chosen(context: Any, builder: Any, bits: Any, first: Any, second: Any) -> Any:
+    return builder.select(builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES)), first, second)
+
+
+def _at_least(context: Any, builder: Any, block: Any, bound: Any) -> Any:
+    reached = builder.fcmp_ordered(">=", block, _same_in_all(context, builder, bound, _SINGLES))
+    return builder.bitcast(reached, ir.IntType(64))
+
+
+def _greatest(context: Any, builder: Any, block: Any) -> Any:
+    name = f"llvm.vector.reduce.fmax.v{LANES}f32"
+    return _vector_call(context, builder, name, _SINGLES, ir.FloatType(), block, fastmath=("nnan",))
+
+
+def _counted(context: Any, builder: Any, block: Any) -> Any:
+    kind = context.get_value_type(_BITS)
+    counts = _vector_call(context, builder, f"llvm.ctpop.v{WORDS}i64", _BITS, kind, block)
+    return _vector_call(context, builder, f"llvm.vector.reduce.add.v{WORDS}i64", _BITS, ir.IntType(64), counts)
+
+
+def _any_set(context: Any, builder: Any, block: Any) -> Any:
+    kind = context.get_value_type(_BITS)
+    return _vector_call(context, builder, f"llvm.vector.reduce.or.v{WORDS}i64", _BITS, kind.element, block)
+
+
+def _lowest(context: Any, builder: Any, word: Any) -> Any:
+    return builder.cttz(word, ir.Constant(ir.IntType(1), 1))
+
+
+def _bits_of(holds: Any) -> np.uint64:
+    return np.uint64(sum(1 << int(at) for at in np.flatnonzero(holds)))
+
+
+def _holds(bits: Any) -> Any:
+    return np.array([int(bits) >> at & 1 for at in range(LANES)], dtype=bool)
+
+
+load_singles = _loading(_SINGLES)
+store_singles = _storing(_SINGLES)
+load_bits = _loading(_BITS)
+store_bits = _storing(_BITS)
+
+in_all = _making(
+    _SINGLES,
+    (types.float32,),
+    lambda context, builder, value: _same_in_all(context, builder, value, _SINGLES),
+    lambda value: np.full(LANES, value, dtype=np.float32),
+)
+"""A block with one value in every lane."""
+added = _making(_SINGLES, (_SINGLES, _SINGLES), lambda _, builder, a, b: builder.fadd(a, b), lambda a, b: a + b)
+times = _making(_SINGLES, (_SINGLES, _SINGLES), lambda _, builder, a, b: builder.fmul(a, b), lambda a, b: a * b)
+greater = _making(
+    _SINGLES,
+    (_SINGLES, _SINGLES),
+    lambda _, builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b),
+    lambda a, b: np.where(a > b, a, b),
+)
+"""The greater of two blocks, lane by lane."""
+chosen = _making(
+    _SINGLES, (types.uint64, _SINGLES, _SINGLES), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b)
+)
+"""The first block's lane where its bit is set, the second's where not."""
+at_least = _making(
+    types.uint64, (_SINGLES, types.float32), _at_least, lambda block, bound: _bits_of(block >= bound)
+)
+"""The word of the lanes that reach a bound."""
+greatest = _making(types.float32, (_SINGLES,), _greatest, lambda block: block.max())
+"""The greatest lane of a block without NaN."""
+both = _making(_BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.and_(a, b), lambda a, b: a & b)
+either = _making(_BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.or_(a, b), lambda a, b: a | b)
+without = _making(
+    _BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.and_(a, builder.not_(b)), lambda a, b: a & ~b
+)
+"""The bits of the first block that the second lacks."""
+inverted = _making(_BITS, (_BITS,), lambda _, builder, a: builder.not_(a), lambda a: ~a)
+any_set = _making(types.uint64, (_BITS,), _any_set, lambda block: np.bitwise_or.reduce(block))
+"""A word that is not 0 where any bit of a block is set."""
+counted = _making(
+    types.int64, (_BITS,), _counted, lambda block: int(sum(int(word).bit_count() for word in block))
+)
+"""How many bits of a block are set."""
+lowest = _making(
+    types.int64, (types.uint64,), _lowest, lambda word: (int(word) & -int(word)).bit_length() - 1
+)
+"""The place of the lowest set bit of a word that is not 0."""

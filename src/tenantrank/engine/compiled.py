@@ -1,0 +1,66 @@
+"""What engines over one catalog and one envelope share, whatever the health: index, envelope, compiled policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenantrank.catalog import Catalog
+from tenantrank.engine.envelope import Envelope
+from tenantrank.engine.index import CatalogIndex
+from tenantrank.engine.lower import lower
+from tenantrank.engine.plan import Plan
+from tenantrank.engine.programs import Programs
+from tenantrank.engine.view import View
+from tenantrank.policy import admission
+from tenantrank.policy.policy import Policy
+from tenantrank.policy.signature import VERSIONS, Version
+from tenantrank.policy.stack import whatever_the_stack
+
+_PROGRAM_BYTES = 128 * 1024 * 1024  # what the programs of a version may take before they are made anew
+
+
+class Compiled:
+    """Policies compiled onto one catalog. Safe to use from several threads."""
+
+    def __init__(self, catalog: Catalog, envelope: Envelope) -> None:
+        self.index = CatalogIndex(catalog)
+        self.envelope = envelope
+        self.programs: dict[Version, Programs] = {version: Programs() for version in VERSIONS}
+
+    def program(self, policy: Policy, view: View) -> tuple[Programs, int]:
+        """Give the set of programs that holds a policy's, and where it begins, compiling it on first use.
+
+        ``view`` is any view of the catalog of the policy's version.
+        """
+        programs = self.programs[policy.version]
+        at = programs.at_of.get(policy.identity)
+        return (programs, at) if at is not None else self._added(policy, view)
+
+    def starts(self, policies: Sequence[Policy], view: View) -> tuple[Programs, NDArray[np.int64]]:
+        """Give the set of programs that holds those of policies of one version, and where each begins."""
+        while True:
+            programs = self.programs[view.version]
+            at_of = programs.at_of
+            found = [at_of.get(policy.identity) for policy in policies]
+            for place, at in enumerate(found):
+                if at is None:
+                    owner, found[place] = self.program(policies[place], view)
+                    if owner is not programs:
+                        break
+            else:
+                return programs, np.array(found, dtype=np.int64)
+
+    def _added(self, policy: Policy, view: View) -> tuple[Programs, int]:
+        plan = whatever_the_stack(lambda: self._lowered(policy, view))
+        programs = self.programs[policy.version]
+        if programs.nbytes > _PROGRAM_BYTES:
+            programs = self.programs[policy.version] = Programs()
+        return programs, programs.add(policy.identity, plan)
+
+    def _lowered(self, policy: Policy, view: View) -> Plan:
+        if policy.fields is not self.index.catalog.fields:
+            admission.check(policy.term, self.index.catalog.fields, policy.version, "Policy")
+        return lower(self.envelope.effective(policy), policy.scorer, policy.selector, self.index, view)

@@ -1,0 +1,156 @@
+"""What policies of one version observe of every offer: columns of doubles, and the order of those that decide."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenantrank.engine.programs import Held, Programs
+from tenantrank_kernels import Frame, bind_programs, fill_order, handle_of
+
+_MARKS = 256  # marks of an order, about; more make cuts cheaper and take more memory
+_LEAST_SHIFT = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """A column's rows by value, as `frames` describes its parts."""
+
+    singles: NDArray[np.float32]
+    order: NDArray[np.int32]
+    ordered: NDArray[np.float64]
+    run_first: NDArray[np.int32]
+    run_end: NDArray[np.int32]
+    marks: NDArray[np.uint64]
+
+    @property
+    def parts(self) -> tuple[NDArray[Any], ...]:
+        """The arrays in the order of a frame's tables."""
+        return self.singles, self.order, self.ordered, self.run_first, self.run_end, self.marks
+
+
+_UNMADE = Order(
+    np.zeros(0, np.float32),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.float64),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.uint64),
+)
+_NO_CUTS: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+
+
+class Observations:
+    """Columns with their orders, made when a program first needs them, and the cuts of programs. Safe to use from
+    several threads.
+
+    Attributes
+    ----------
+    columns : (width,) doubles each, padded; no NaN, no negative zero
+    size : offers; words : of a bitset
+    """
+
+    def __init__(self, columns: Sequence[NDArray[np.float64]], size: int, words: int) -> None:
+        self.columns = list(columns)
+        self.size = size
+        self.words = words
+        self._shift = max(_LEAST_SHIFT, (max(1, size) // _MARKS).bit_length())
+        self._mark_count = -(-size // (1 << self._shift)) + 1
+        self._orders: list[Order] = [_UNMADE] * len(columns)
+        self._tables = [Frame(self.columns), *(Frame(parts) for parts in self._parts())]
+        self._programs: Programs | None = None
+        self._cuts = _NO_CUTS
+        self._bound = 0
+        self._lock = threading.Lock()
+
+    def changed(self, columns: dict[int, NDArray[np.float64]]) -> Observations:
+        """Give observations that differ in some columns; the orders of the others are shared."""
+        other = object.__new__(Observations)
+        other.columns = [columns.get(at, column) for at, column in enumerate(self.columns)]
+        other.size, other.words = self.size, self.words
+        other._shift, other._mark_count = self._shift, self._mark_count
+        with self._lock:
+            other._orders = [_UNMADE if at in columns else order for at, order in enumerate(self._orders)]
+            other._tables = list(self._tables)
+        for at, column in columns.items():
+            other._tables[0] = other._tables[0].replaced(at, column)
+        other._programs, other._cuts, other._bound = None, _NO_CUTS, 0
+        other._lock = threading.Lock()
+        return other
+
+    def frame_of(
+        self,
+        programs: Programs,
+        rows_of: Callable[[], NDArray[np.uint64]],
+        live_rows: NDArray[np.uint64],
+        request_columns: NDArray[np.float64],
+    ) -> tuple[Frame, Held]:
+        """Give a frame that is good for the programs there are now, and those programs.
+
+        ``rows_of`` gives the atoms made so far; it is asked after the programs are.
+        """
+        with self._lock:
+            held = programs.held
+            if self._programs is not programs:
+                self._programs, self._bound, self._cuts = programs, 0, _NO_CUTS
+            missing = [field for field in held.fields if self._orders[field] is _UNMADE]
+            for field in missing:
+                self._order(field)
+            if len(self._cuts) < len(held.numbers):
+                cuts = np.zeros(len(held.numbers), dtype=np.int32)
+                cuts[: len(self._cuts)] = self._cuts
+                self._cuts = cuts
+            frame = self._frame(rows_of(), live_rows, request_columns, held.code, held.numbers, self._cuts)
+            if self._bound < held.count:
+                starts = held.starts[self._bound : held.count]
+                bind_programs(frame.handle, handle_of(starts), len(starts))
+                self._bound = held.count
+            return frame, held
+
+    def frame(
+        self,
+        code: NDArray[np.int32],
+        numbers: NDArray[np.float64],
+        fields: Iterable[int],
+        rows: NDArray[np.uint64],
+        live_rows: NDArray[np.uint64],
+    ) -> Frame:
+        """Give a frame for code that is no program."""
+        with self._lock:
+            for field in fields:
+                if self._orders[field] is _UNMADE:
+                    self._order(field)
+            cuts = np.zeros(len(numbers), dtype=np.int32)
+            return self._frame(rows, live_rows, _UNMADE.ordered, code, numbers, cuts)
+
+    def _frame(self, *arrays: NDArray[Any]) -> Frame:
+        sizes = (self.words, self.words * 64, self.size, len(self.columns), self._shift, self._mark_count)
+        return Frame([*self._tables, *(array.reshape(-1) for array in arrays), *sizes])
+
+    def _order(self, field: int) -> None:
+        values = self.columns[field]
+        order = np.argsort(values[: self.size], kind="stable").astype(np.int32)
+        with np.errstate(over="ignore", under="ignore"):
+            singles = values.astype(np.float32)
+        made = Order(
+            singles,
+            order,
+            np.empty(self.size),
+            np.empty(self.size, dtype=np.int32),
+            np.empty(self.size, dtype=np.int32),
+            np.empty(self._mark_count * self.words, dtype=np.uint64),
+        )
+        fill_order(
+            values, order, self._shift, self.words, made.ordered, made.run_first, made.run_end, made.marks
+        )
+        self._orders[field] = made
+        for table, part in enumerate(made.parts, 1):
+            self._tables[table] = self._tables[table].replaced(field, part)
+
+    def _parts(self) -> list[list[NDArray[Any]]]:
+        return [list(parts) for parts in zip(*(order.parts for order in self._orders), strict=True)]

@@ -1,0 +1,29 @@
+"""The memory that kernels work in: one for each thread that runs them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tenantrank_kernels import Frame
+
+
+def scratch_of(words: int, bits: int, vectors: int, ends: int) -> Frame:
+    """Make the scratch for programs over a catalog of so many words a bitset.
+
+    ``bits`` and ``vectors`` are the heights that the programs' stacks reach; ``ends`` is the most ends or parts that
+    any of them has.
+    """
+    width = words * 64 if vectors else 0
+    return Frame(
+        [
+            np.zeros((bits + 2) * words, dtype=np.uint64),
+            np.zeros(vectors * width),
+            np.zeros(width, dtype=np.int32),
+            np.zeros(width, dtype=np.int32),
+            np.zeros(width, dtype=np.int32),
+            np.zeros(width, dtype=np.float32),
+            np.zeros(2 * max(1, ends)),
+            np.zeros(max(1, ends), dtype=np.float32),
+            np.zeros(max(1, ends), dtype=np.int32),
+        ]
+    )

@@ -5,6 +5,7 @@
 | `rank_programs`, `rank_one` | the best offers of a catalog under each of many programs, or under one |
 | `bind_programs` | where the comparisons of programs cut the columns of a catalog |
 | `condition_masks` | the offers that pass each of several conditions |
+| `clause_counts`, `first_failing` | how many offers fail each clause first; which clause each offer fails first |
 | `fill_order` | a column's order, which the others read |
 
 What an instruction is stands in `opcodes`, what kernels read and write in `frames`. Kernels import nothing of the
@@ -18,13 +19,16 @@ from tenantrank_kernels.conditions import bind_programs, condition_masks
 from tenantrank_kernels.frames import Frame, handle_of
 from tenantrank_kernels.orders import fill_order
 from tenantrank_kernels.rank import rank_one, rank_programs
+from tenantrank_kernels.rejections import clause_counts, first_failing
 
 __all__ = [
     "JIT_DISABLED",
     "Frame",
     "bind_programs",
+    "clause_counts",
     "condition_masks",
     "fill_order",
+    "first_failing",
     "frames",
     "handle_of",
     "opcodes",

@@ -108,7 +108,7 @@ def entry_point(compiled: Any, integers: int) -> Callable[..., Any]:
     entry point is not to be had, the kernel itself is given.
     """
     if JIT_DISABLED or BOUNDS_CHECKED:
-        return compiled  # type: ignore[no-any-return]
+        return compiled
     signature = (numba.int64,) * integers
     compiled.compile(signature)
     return getattr(compiled.overloads[signature], "entry_point", compiled)

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from tenantrank_kernels._compile import BOUNDS_CHECKED, JIT_DISABLED
+
 PLAIN = JIT_DISABLED or BOUNDS_CHECKED
 """Whether kernels take arrays in place of addresses."""
 
-# A catalog under one set of observations, n offers padded to the width: a multiple of 512, 64 to a word. The first seven
-# are tables with one array for each field; those behind COLUMNS are there only for fields that some program compares,
-# or ranks by.
+# A catalog under one set of observations, n offers padded to the width: a multiple of 512, 64 to a word. The first
+# seven are tables with one array for each field; those behind COLUMNS are there only for fields that some program
+# compares, or ranks by.
 COLUMNS = 0  # (width,) doubles, unknown values replaced by the field's default; no NaN, no negative zero
 SINGLE_COLUMNS = 1  # (width,) the same in single precision, rounded to nearest
 ORDER = 2  # (n,) int32, rows by value, then by row

@@ -14,21 +14,24 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as _cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic, models, register_model
 
 from tenantrank_kernels._compile import JIT_DISABLED
+
+_codegen: Any = _cgutils
 
 LANES = 64
 """Offers in a block of single-precision values: one for each bit of a word."""
 WORDS = 8
 """Words in a block of bits."""
 
-_ALIGNED = {types.float32: 4, types.uint64: 8}
+_ELEMENTS = {types.float32: ir.FloatType(), types.uint64: ir.IntType(64), types.uint16: ir.IntType(16)}
+_ALIGNED = {types.float32: 4, types.uint64: 8, types.uint16: 2}
 
 
-class _BlockType(types.Type):  # type: ignore[misc]
+class _BlockType(types.Type):
     """A block of equal numbers, held in vector registers."""
 
     def __init__(self, element: Any, count: int) -> None:
@@ -38,14 +41,14 @@ class _BlockType(types.Type):  # type: ignore[misc]
 
 
 @register_model(_BlockType)
-class _BlockModel(models.PrimitiveModel):  # type: ignore[misc]
+class _BlockModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        element = ir.FloatType() if kind.element is types.float32 else ir.IntType(64)
-        super().__init__(manager, kind, ir.VectorType(element, kind.count))
+        super().__init__(manager, kind, ir.VectorType(_ELEMENTS[kind.element], kind.count))
 
 
 _SINGLES = _BlockType(types.float32, LANES)
 _BITS = _BlockType(types.uint64, WORDS)
+_SHORTS = _BlockType(types.uint16, LANES)
 
 
 def _memory(element: Any) -> Any:
@@ -72,6 +75,7 @@ doubles = _memory(types.float64)
 singles = _memory(types.float32)
 integers = _memory(types.int32)
 words = _memory(types.uint64)
+shorts = _memory(types.uint16)
 longs = _memory(types.int64)
 table = _memory(types.int64)
 """The entries of a frame, given its handle."""
@@ -80,14 +84,14 @@ table = _memory(types.int64)
 def _element_pointer(context: Any, builder: Any, kind: Any, value: Any, at: Any, block: Any) -> Any:
     """Give the pointer to the block that begins at an element of memory."""
     if isinstance(kind, types.Array):
-        value = cgutils.create_struct_proxy(kind)(context, builder, value).data
+        value = _codegen.create_struct_proxy(kind)(context, builder, value).data
     return builder.bitcast(builder.gep(value, [at]), context.get_value_type(block).as_pointer())
 
 
 def _loading(block: Any) -> Any:
     def load(_: Any, source: Any, at: Any) -> Any:
         def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            pointer = _element_pointer(context, builder, signature.args[0], *values, block)
+            pointer = _element_pointer(context, builder, signature.args[0], values[0], values[1], block)
             return builder.load(pointer, align=_ALIGNED[block.element])
 
         return block(source, types.intp), make
@@ -100,7 +104,7 @@ def _loading(block: Any) -> Any:
 def _storing(block: Any) -> Any:
     def store(_: Any, target: Any, at: Any, values: Any) -> Any:
         def make(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            pointer = _element_pointer(context, builder, signature.args[0], *given[:2], block)
+            pointer = _element_pointer(context, builder, signature.args[0], given[0], given[1], block)
             builder.store(given[2], pointer, align=_ALIGNED[block.element])
             return context.get_dummy_value()
 
@@ -143,7 +147,7 @@ def _same_in_all(context: Any, builder: Any, value: Any, block: Any) -> Any:
 
 def _vector_call(context: Any, builder: Any, name: str, block: Any, result: Any, *values: Any, **flags: Any) -> Any:
     kind = ir.FunctionType(result, [context.get_value_type(block)] * len(values))
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), list(values), **flags)
+    return builder.call(_codegen.get_or_insert_function(builder.module, kind, name), list(values), **flags)
 
 
 def _chosen(context: Any, builder: Any, bits: Any, first: Any, second: Any) -> Any:
@@ -185,6 +189,8 @@ def _holds(bits: Any) -> Any:
 
 load_singles = _loading(_SINGLES)
 store_singles = _storing(_SINGLES)
+load_shorts = _loading(_SHORTS)
+store_shorts = _storing(_SHORTS)
 load_bits = _loading(_BITS)
 store_bits = _storing(_BITS)
 
@@ -204,30 +210,29 @@ greater = _making(
     lambda a, b: np.where(a > b, a, b),
 )
 """The greater of two blocks, lane by lane."""
-chosen = _making(
-    _SINGLES, (types.uint64, _SINGLES, _SINGLES), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b)
-)
+chosen = _making(_SINGLES, (types.uint64, _SINGLES, _SINGLES), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b))
 """The first block's lane where its bit is set, the second's where not."""
-at_least = _making(
-    types.uint64, (_SINGLES, types.float32), _at_least, lambda block, bound: _bits_of(block >= bound)
+short_in_all = _making(
+    _SHORTS,
+    (types.uint16,),
+    lambda context, builder, value: _same_in_all(context, builder, value, _SHORTS),
+    lambda value: np.full(LANES, value, dtype=np.uint16),
 )
+chosen_shorts = _making(
+    _SHORTS, (types.uint64, _SHORTS, _SHORTS), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b)
+)
+at_least = _making(types.uint64, (_SINGLES, types.float32), _at_least, lambda block, bound: _bits_of(block >= bound))
 """The word of the lanes that reach a bound."""
 greatest = _making(types.float32, (_SINGLES,), _greatest, lambda block: block.max())
 """The greatest lane of a block without NaN."""
 both = _making(_BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.and_(a, b), lambda a, b: a & b)
 either = _making(_BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.or_(a, b), lambda a, b: a | b)
-without = _making(
-    _BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.and_(a, builder.not_(b)), lambda a, b: a & ~b
-)
+without = _making(_BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.and_(a, builder.not_(b)), lambda a, b: a & ~b)
 """The bits of the first block that the second lacks."""
 inverted = _making(_BITS, (_BITS,), lambda _, builder, a: builder.not_(a), lambda a: ~a)
 any_set = _making(types.uint64, (_BITS,), _any_set, lambda block: np.bitwise_or.reduce(block))
 """A word that is not 0 where any bit of a block is set."""
-counted = _making(
-    types.int64, (_BITS,), _counted, lambda block: int(sum(int(word).bit_count() for word in block))
-)
+counted = _making(types.int64, (_BITS,), _counted, lambda block: int(sum(int(word).bit_count() for word in block)))
 """How many bits of a block are set."""
-lowest = _making(
-    types.int64, (types.uint64,), _lowest, lambda word: (int(word) & -int(word)).bit_length() - 1
-)
+lowest = _making(types.int64, (types.uint64,), _lowest, lambda word: (int(word) & -int(word)).bit_length() - 1)
 """The place of the lowest set bit of a word that is not 0."""

@@ -19,6 +19,7 @@ from tenantrank_kernels.machine import doubles, integers, longs, lowest, table, 
 from tenantrank_kernels.orders import last_passing, next_passing
 from tenantrank_kernels.scores import end_places
 
+
 @part
 def value_score(frame: Any, begin: int, end: int, numbers: int, low: float, high: float, value: float) -> float:
     """Score one value of the field that a monotone scorer reads, by the same steps as `score_step`."""
@@ -51,7 +52,7 @@ def value_score(frame: Any, begin: int, end: int, numbers: int, low: float, high
 
 @part
 def _insert(rows: Any, scores: Any, first: int, filled: int, row: int, score: float) -> None:
-    """Put a row behind all that score higher, and behind those of an equal score that stand before it in the catalog."""
+    """Put a row behind all that score higher, and behind equal scores that stand before it in the catalog."""
     place = first + filled
     while place > first and (score > scores[place - 1] or (score == scores[place - 1] and row < rows[place - 1])):
         rows[place] = rows[place - 1]

@@ -1,7 +1,8 @@
 """The instructions of a program, as plain integers shared by the lowering and the kernels, and where things stand.
 
-A program is a header, then the instructions of its filter, then those of its scorer, then its ends, then its chain. An
-instruction is three int32: an op and its operands ``a`` and ``b``; ``b`` counts from the program's first number.
+A program is a header, then the instructions of its filter, then those of its scorer, then its ends, its clauses and its
+chain. An instruction is three int32: an op and its operands ``a`` and ``b``; ``b`` counts from the program's first
+number.
 Conditions run on a stack of bitsets over the catalog, scores on a stack of vectors over the survivors.
 """
 
@@ -13,8 +14,9 @@ NUMBERS = 3  # where its numbers begin; the first is the temperature of a SAMPLE
 SELECTOR = 4
 LIMIT = 5  # how many offers the selector keeps at most
 ENDS = 6  # how many ends it has, three int32 each: field, and the numbers that bound it from below and above, or -1
-CHAIN = 7  # how many rows its chain lists, two int32 each: row and place from 1
-HEADER = 8
+CLAUSES = 7  # how many clauses the filter has, one int32 each: how many instructions end with it
+CHAIN = 8  # how many rows its chain lists, two int32 each: row and place from 1
+HEADER = 9
 
 # Modes. An exact shortcut may always give way to GENERAL.
 GENERAL = 0

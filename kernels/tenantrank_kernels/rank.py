@@ -40,6 +40,7 @@ def chained(frame: Any, at: int, mask: Any, wanted: int, rows: Any, scores: Any,
     """Write the rows that a chain lists and that pass, best first; give how many there are."""
     code = integers(table(frame)[at_.CODE])
     begin = at + op.HEADER + 3 * (code[at + op.FILTER] + code[at + op.SCORE] + code[at + op.ENDS])
+    begin += code[at + op.CLAUSES]
     filled = 0
     for c in range(begin, begin + 2 * code[at + op.CHAIN], 2):
         if filled == wanted:
@@ -77,7 +78,8 @@ def rank_program(
     middle = at + op.HEADER + 3 * code[at + op.FILTER]
     pass_conditions(frame, scratch, at + op.HEADER, middle, numbers, request, 0)
     survived = only_offers(frame, mask)
-    wanted = min(wanted, min(survived, np.int64(code[at + op.LIMIT])))
+    limit: Any = np.int64(code[at + op.LIMIT])
+    wanted = min(wanted, min(survived, limit))
     selector = code[at + op.SELECTOR]
     if selector == op.CHAINED:
         return chained(frame, at, mask, wanted, rows, scores, first), survived
@@ -156,9 +158,7 @@ def rank_programs(
     best, values = integers(rows), doubles(scores)
     filled, passed = integers(ranked), integers(survived)
     for t in range(begin, end):
-        count, survivors = rank_program(
-            frame, scratch, starts[t], needs[t], drawn[t], places, best, values, t * places
-        )
+        count, survivors = rank_program(frame, scratch, starts[t], needs[t], drawn[t], places, best, values, t * places)
         filled[t] = count
         passed[t] = survivors
 
@@ -174,4 +174,5 @@ def rank_one(frame: Any, scratch: Any, at: int, seed: int, places: int, rows: An
     how many places are filled, plus 2^32 times how many offers passed the filter
     """
     filled, survived = rank_program(frame, scratch, at, 0, seed, places, integers(rows), doubles(scores), 0)
-    return filled + (np.int64(survived) << 32)
+    passed: Any = np.int64(survived)
+    return filled + (passed << 32)

@@ -73,8 +73,8 @@ def end_places(frame: Any, mask: Any, at: int, numbers: int) -> tuple[int, int]:
     code = integers(entries[at_.CODE])
     cuts = integers(entries[at_.CUTS])
     field, low, high = code[at], code[at + 1], code[at + 2]
-    begin = np.int64(cuts[numbers + low]) if low >= 0 else 0
-    stop = np.int64(cuts[numbers + high]) if high >= 0 else entries[at_.SIZE]
+    begin: Any = np.int64(cuts[numbers + low]) if low >= 0 else 0
+    stop: Any = np.int64(cuts[numbers + high]) if high >= 0 else entries[at_.SIZE]
     return next_passing(frame, mask, field, begin, stop), last_passing(frame, mask, field, begin, stop)
 
 
@@ -189,5 +189,3 @@ def scored(
             if code[at] == op.GATE:
                 height -= 1
             top = score_step(frame, scratch, at, numbers, request, rows, count, height, top)
-
-

@@ -56,6 +56,44 @@ class Health:
             )
         return cls(**parts)
 
+    def updated(
+        self,
+        ema: Mapping[str, Mapping[str, float]] | None = None,
+        breakers: Mapping[str, bool] | None = None,
+        disabled: Mapping[str, Any] | None = None,
+        credits: Mapping[str, float] | None = None,
+    ) -> Health:
+        """Give the state after some observations. Only what is given is checked, so that a change costs little.
+
+        Parameters
+        ----------
+        ema, breakers, credits
+            entries that take the place of those with the same key; the others stay
+        disabled
+            all entries, in place of those there are
+
+        Raises
+        ------
+        HealthError
+            as `of`
+        """
+        given = Health(ema or {}, breakers or {}, disabled or {}, credits or {})
+        after = object.__new__(Health)
+        object.__setattr__(after, "ema", {**self.ema, **given.ema} if given.ema else self.ema)
+        object.__setattr__(after, "breakers", {**self.breakers, **given.breakers})
+        object.__setattr__(after, "disabled", self.disabled if disabled is None else given.disabled)
+        object.__setattr__(after, "credits", {**self.credits, **given.credits} if given.credits else self.credits)
+        return after
+
+    def differing(self, other: Health) -> list[str]:
+        """Give the keys whose observed metrics are not the same in another state."""
+        ema, others = self.ema, other.ema
+        if ema is others:
+            return []
+        keys = [key for key, metrics in ema.items() if metrics is not others.get(key)]
+        keys = [key for key in keys if ema[key] != others.get(key)]
+        return keys + [key for key in others if key not in ema]
+
     def __post_init__(self) -> None:
         observed = {key: _metrics(key, metrics) for key, metrics in _record(self.ema, "health.ema").items()}
         breakers = _record(self.breakers, "health.breakers")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tenantrank.engine.index import Bits, CatalogIndex
 from tenantrank.engine.lower import Program
-from tenantrank.engine.scratch import scratch_of
 from tenantrank.engine.request import Request
+from tenantrank.engine.scratch import scratch_of
 from tenantrank.engine.view import View
 from tenantrank.policy.normal_form import Node
 from tenantrank_kernels import condition_masks, handle_of

@@ -45,13 +45,11 @@ class Compiled:
             programs = self.programs[view.version]
             at_of = programs.at_of
             found = [at_of.get(policy.identity) for policy in policies]
-            for place, at in enumerate(found):
-                if at is None:
-                    owner, found[place] = self.program(policies[place], view)
-                    if owner is not programs:
-                        break
-            else:
+            if None not in found:
                 return programs, np.array(found, dtype=np.int64)
+            for policy, at in zip(policies, found, strict=True):
+                if at is None:
+                    self.program(policy, view)
 
     def _added(self, policy: Policy, view: View) -> tuple[Programs, int]:
         plan = whatever_the_stack(lambda: self._lowered(policy, view))

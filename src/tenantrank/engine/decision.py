@@ -26,7 +26,18 @@ class Decision:
     policy : the caller's policy; seed : the seed given
     """
 
-    __slots__ = ("_engine", "_explained", "_origins", "_rejected", "_request", "offer_ids", "policy", "scores", "seed", "survivors")
+    __slots__ = (
+        "_engine",
+        "_explained",
+        "_origins",
+        "_rejected",
+        "_request",
+        "offer_ids",
+        "policy",
+        "scores",
+        "seed",
+        "survivors",
+    )
 
     def __init__(
         self,
@@ -47,6 +58,8 @@ class Decision:
         self._engine = engine
         self._request = request
         self._origins = origins
+        self._rejected: Mapping[str, str] | None = None
+        self._explained: Explanation | None = None
 
     @property
     def catalog_id(self) -> str:
@@ -70,19 +83,15 @@ class Decision:
 
         Worked out on first use. An offer that passed and was then cut by the selector or by ``k`` is not in it.
         """
-        try:
-            return self._rejected
-        except AttributeError:
+        if self._rejected is None:
             self._rejected = MappingProxyType(self.explain().first_reasons())
-            return self._rejected
+        return self._rejected
 
     def explain(self) -> Explanation:
         """Give every failing clause of every offer: its bound, the value observed, the rule that asked for it."""
-        try:
-            return self._explained
-        except AttributeError:
+        if self._explained is None:
             self._explained = self._engine.explain(self.policy, self._request, self._origins)
-            return self._explained
+        return self._explained
 
     def __repr__(self) -> str:
         best = f"{self.offer_ids[0]} first" if self.offer_ids else "no offer"

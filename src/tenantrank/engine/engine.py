@@ -17,15 +17,16 @@ from tenantrank.engine.decision import Decision
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.explain import Explanation
 from tenantrank.engine.fleet import rank_fleet
+from tenantrank.engine.generation import Generation
 from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, request_of, threads_of
+from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.names import unknown_names
-from tenantrank.engine.recent import Recent
+from tenantrank.engine.rejections import Rejections, counted, first_clauses
 from tenantrank.engine.request import Request, reduced_seed
-from tenantrank.engine.running import Prepared, Ranked, run, run_one
-from tenantrank.engine.view import View
+from tenantrank.engine.running import Prepared, Ranked, Ready, run, run_one
 from tenantrank.errors import CatalogError, RulebookError
 from tenantrank.policy.arguments import check_type, listed, one_each
-from tenantrank.policy.normal_form import Node
+from tenantrank.policy.normal_form import Node, clauses_of
 from tenantrank.policy.policy import Policy, Term
 from tenantrank.policy.signature import V1, V2, Version
 from tenantrank.policy.stack import whatever_the_stack
@@ -35,7 +36,6 @@ from tenantrank_kernels import opcodes as op
 
 _CHUNK = 16384  # policies ranked by one kernel call, which bounds the memory of a batch
 _REQUEST_BYTES = 64 * 1024 * 1024  # what the distinct requests of one kernel call may take
-_REQUESTS_KEPT = 64
 
 
 class Engine:
@@ -66,39 +66,31 @@ class Engine:
         threads: int | None = None,
     ) -> None:
         check_type(catalog, Catalog, "a Catalog", CatalogError)
-        self._compiled = Compiled(catalog, Envelope(envelope, catalog))
+        compiled = Compiled(catalog, Envelope(envelope, catalog))
         self._threads = threads_of(threads)
-        self._begin(Health.of(health), {})
+        self._now = Generation(compiled, Health.of(health))
 
     def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
         """Give an engine over the same catalog and envelope under another health; what did not change is shared."""
         other = object.__new__(type(self))
-        other._compiled = self._compiled
         other._threads = self._threads
-        other._begin(Health.of(health), self._views)
+        other._now = Generation(self._now.compiled, Health.of(health), self._now)
         return other
-
-    def _begin(self, health: Health, before: Mapping[Version, View]) -> None:
-        self._health = health
-        self._before = dict(before)
-        self._views: dict[Version, View] = {}
-        self._requests: Recent[Prepared] = Recent(_REQUESTS_KEPT)
-        self._plain: dict[Version, Prepared] = {}
 
     @property
     def catalog(self) -> Catalog:
         """The catalog that is ranked."""
-        return self._compiled.index.catalog
+        return self._now.compiled.index.catalog
 
     @property
     def envelope(self) -> Term | None:
         """The operator's envelope as admitted."""
-        return self._compiled.envelope.term
+        return self._now.compiled.envelope.term
 
     @property
     def health(self) -> Health:
         """The live state."""
-        return self._health
+        return self._now.health
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -158,19 +150,35 @@ class Engine:
         """
         admitted, origins = (policy, None) if type(policy) is Policy else parts_of(policy)
         version = admitted.version
-        if request is None:
-            needed, prepared = NO_REQUEST, self._plain.get(version) or self._prepared(version, NO_REQUEST)
-        else:
-            needed = request_of(request)
-            prepared = self._prepared(version, needed)
+        needed = NO_REQUEST if request is None else request_of(request)
+        prepared = self._now.prepared(version, needed)
         index = prepared.view.index
         places = k if type(k) is int and 0 < k <= index.size else places_of(k, index.size)
         drawn = 0 if seed is None else reduced_seed(seed)
-        programs, at = self._compiled.program(admitted, prepared.view)
+        programs, at = self._now.compiled.program(admitted, prepared.view)
         rows, scores, survivors = run_one(prepared.ready_for(programs), at, drawn, places)
         ids = index.catalog.offer_ids
         names = tuple([ids[row] for row in rows])
         return Decision(names, tuple(scores), survivors, admitted, seed, self, needed, origins)
+
+    def rejections(
+        self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None = None
+    ) -> Rejections:
+        """Find the first clause that each offer fails, and how many each clause turns away, as plain arrays.
+
+        What `Decision.rejected` says in words, for thousands of policies; arguments and errors as of `rank`.
+        """
+        ready, at, clauses, index = self._for_clauses(policy, request)
+        first = first_clauses(ready, at, index.size, index.width)
+        counts = np.bincount(first, minlength=len(clauses) + 1)[: len(clauses)].astype(np.int32)
+        return Rejections(clauses, counts, first)
+
+    def clause_counts(
+        self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None = None
+    ) -> NDArray[np.int32]:
+        """Count the offers that each clause is the first to turn away: the ``counts`` of `rejections` alone."""
+        ready, at, clauses, _ = self._for_clauses(policy, request)
+        return counted(ready, at, len(clauses))
 
     def rank_many(
         self,
@@ -228,21 +236,21 @@ class Engine:
         on_progress: Callable[[int], None] | None = None,
     ) -> Ranked:
         """Rank as `rank_many` does, and give plain arrays."""
-        policies = _admitted(policies)
-        requests = one_each(requests, "requests", len(policies))
-        seeds = one_each(seeds, "seeds", len(policies))
-        result = Ranked.empty(len(policies), places_of(k, len(self.catalog)))
-        versions = {policy.version for policy in policies}
-        for version in versions:
-            chosen = [at for at, policy in enumerate(policies) if policy.version == version]
+        admitted = _admitted(policies)
+        requests = one_each(requests, "requests", len(admitted))
+        seeds = one_each(seeds, "seeds", len(admitted))
+        result = Ranked.empty(len(admitted), places_of(k, len(self.catalog)))
+        for version in {policy.version for policy in admitted}:
+            chosen = [at for at, policy in enumerate(admitted) if policy.version == version]
+            whole = len(chosen) == len(admitted)
             size = self._chunk(version, requests is not None)
             for first in range(0, len(chosen), size):
                 chunk = chosen[first : first + size]
-                part = result.part(first, first + len(chunk)) if len(versions) == 1 else result.like(len(chunk))
+                part = result.part(first, first + len(chunk)) if whole else result.like(len(chunk))
                 needed = None if requests is None else [request_of(requests[at]) for at in chunk]
                 drawn = None if seeds is None else [reduced_seed(seeds[at]) for at in chunk]
-                self._run(version, [policies[at] for at in chunk], needed, drawn, part)
-                if len(versions) > 1:
+                self._run(version, [admitted[at] for at in chunk], needed, drawn, part)
+                if not whole:
                     result.put(chunk, part)
                 if on_progress is not None:
                     on_progress(len(chunk))
@@ -285,12 +293,12 @@ class Engine:
     def observed(self, field: str) -> NDArray[np.float64]:
         """Give a Num field as ``sigma-pol/v2`` policies see it now, (offers,), the field's default where unknown."""
         self.catalog.numbers(field)  # refuses what is no Num field
-        return self._view(V2).values(field)
+        return self._now.view(V2).values(field)
 
     def row_of_offer(self, offer_id: str) -> int:
         """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
         check_type(offer_id, str, "an offer id")
-        return self._compiled.index.row_of_offer(offer_id)
+        return self._now.compiled.index.row_of_offer(offer_id)
 
     def transform(
         self,
@@ -325,7 +333,7 @@ class Engine:
     ) -> dict[str, Any]:
         """Apply an Xform in normal form, otherwise as `transform`."""
         reduced_seed(seed)  # refuses what is no seed
-        view = self._view(version)
+        view = self._now.view(version)
         needed = request_of(request)
         row = self.row_of_offer(offer_id)
 
@@ -335,33 +343,21 @@ class Engine:
 
         return apply_transform(transform, body, holds, seed, custom)
 
+    def _for_clauses(
+        self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None
+    ) -> tuple[Ready, int, tuple[str, ...], CatalogIndex]:
+        admitted, _ = parts_of(policy)
+        prepared = self._now.prepared(admitted.version, request_of(request))
+        programs, at = self._now.compiled.program(admitted, prepared.view)
+        clauses = tuple(clause.encoding for clause in clauses_of(self._now.compiled.envelope.effective(admitted)))
+        return prepared.ready_for(programs), at, clauses, prepared.view.index
+
     def explain(
         self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None
     ) -> Explanation:
         """Explain a decision on a policy: the work behind `Decision.explain`."""
-        parts = self._compiled.envelope.parts(policy, origins or {}, self._view)
+        parts = self._now.compiled.envelope.parts(policy, origins or {}, self._now.view)
         return whatever_the_stack(lambda: Explanation(parts, request))
-
-    def _view(self, version: Version) -> View:
-        view = self._views.get(version)
-        if view is None:
-            made = View(self._compiled.index, self._health, version, self._before.get(version))
-            view = self._views.setdefault(version, made)
-        return view
-
-    def _prepared(self, version: Version, request: Request) -> Prepared:
-        prepared = self._requests.get((version, request), lambda: self._prepare(version, request))
-        if request is NO_REQUEST:
-            self._plain[version] = prepared
-        return prepared
-
-    def _prepare(self, version: Version, request: Request) -> Prepared:
-        view = self._view(version)
-        rows = view.live_rows(request)
-        if version == V1 and self._compiled.envelope.clauses:
-            masks = clause_masks(self._compiled.envelope.clauses, self._view(V2), request)
-            rows[op.ENVELOPE] = np.bitwise_and.reduce(masks, axis=0)
-        return Prepared(view, rows, view.request_columns(request))
 
     def _run(
         self,
@@ -378,8 +374,8 @@ class Engine:
         if requests is not None:
             needs[:] = [place_of[request] for request in requests]
         drawn = np.zeros(len(policies), dtype=np.int64) if seeds is None else np.array(seeds, dtype=np.int64)
-        prepared = Prepared.several([self._prepared(version, request) for request in distinct])
-        programs, starts = self._compiled.starts(policies, prepared.view)
+        prepared = Prepared.several([self._now.prepared(version, request) for request in distinct])
+        programs, starts = self._now.compiled.starts(policies, prepared.view)
         run(prepared, programs, starts, needs, drawn, result, self._threads)
 
     def _chunk(self, version: Version, varied: bool) -> int:
@@ -387,7 +383,7 @@ class Engine:
         if not varied:
             return _CHUNK
         columns = op.REQUEST_COLUMNS if version == V1 else 0
-        each = 8 * (columns * self._compiled.index.width + op.LIVE_ROWS * self._compiled.index.words)
+        each = 8 * (columns * self._now.compiled.index.width + op.LIVE_ROWS * self._now.compiled.index.words)
         return max(1, min(_CHUNK, _REQUEST_BYTES // each))
 
     def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
@@ -396,4 +392,4 @@ class Engine:
 
 
 def _admitted(policies: Iterable[Policy | CompiledPolicy]) -> list[Policy]:
-    return [parts_of(policy)[0] for policy in listed(policies, "policies")]
+    return [policy if type(policy) is Policy else parts_of(policy)[0] for policy in listed(policies, "policies")]

@@ -7,6 +7,7 @@ past the last offer are never set.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.catalog import Catalog
-from tenantrank.policy.signature import STATE_FIELDS, Version
+from tenantrank.policy.signature import STATE_FIELDS, V1, V2, VERSIONS, Version
 
 Bits = NDArray[np.uint64]
 Atom = tuple[str, str]
@@ -31,7 +32,8 @@ class CatalogIndex:
     Attributes
     ----------
     catalog : the catalog
-    size : number of offers; ``words`` is the length of a bitset, a multiple of 8, ``width`` the padded length of a column
+    size : number of offers
+    words : length of a bitset, a multiple of 8; width : padded length of a column
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -133,11 +135,30 @@ class CatalogIndex:
         table = np.array([by_provider.get(name, default) for name in names] or [default], dtype=dtype)
         return table[codes] if self.size else np.zeros(0, dtype=dtype)
 
-    def numeric_fields(self, version: Version) -> dict[str, int]:
-        """Give the position of each Num field among the columns of a version."""
+    def providers(self, names: Iterable[str]) -> Bits:
+        """Give the bitset of the offers of any of several providers."""
+        bits = np.zeros(self.words, dtype=np.uint64)
+        for name in names:
+            bits |= self.bits(("provider", name))
+        return bits
+
+    def columns_of(self, version: Version) -> dict[str, int]:
+        """Give the position of each Num field among the columns of a version; in v1 also of scorers that are one."""
+        return self._columns_of[version]
+
+    @cached_property
+    def _columns_of(self) -> dict[Version, dict[str, int]]:
         fields = self.catalog.fields
-        names = [name for name in fields if fields.sort_of(name, version) == "Num"]
-        return {name: position for position, name in enumerate(names)}
+        scorers: dict[Version, tuple[str, ...]] = {V1: ("*quality", "*partner"), V2: ()}
+        return {
+            version: {
+                name: position
+                for position, name in enumerate(
+                    [*(name for name in fields if fields.sort_of(name, version) == "Num"), *scorers[version]]
+                )
+            }
+            for version in VERSIONS
+        }
 
     def _holds(self, kind: str, name: str) -> Any:
         if kind == "flag":

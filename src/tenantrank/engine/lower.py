@@ -41,6 +41,7 @@ class Program:
         self.numbers: list[float] = []
         self.fields: set[int] = set()
         self.ends: dict[int, list[int]] = {}
+        self.clauses: list[int] = []
         self._bits = 0
         self._vectors = 0
         self.bits = 1  # with room for the comparison at hand
@@ -54,19 +55,20 @@ class Program:
 
     def filter(self, node: Node) -> None:
         """Append the whole filter: it leaves one bitset. Bounds that its clauses set on a field are remembered."""
-        clauses = clauses_of(node)
-        for at, clause in enumerate(clauses):
+        for at, clause in enumerate(clauses_of(node)):
             first = len(self.numbers)
             self.condition(clause, op.AND if at else op.PUSH)
             if clause.op == "cmp" and clause.parameters[1] in _BOUNDS:
                 field, relation, _ = clause.parameters
                 self.bounds.setdefault(field, [_NO_NUMBER, _NO_NUMBER])[_BOUNDS[relation]] = first
+            self.clauses.append(len(self.code) // 3)
 
     def condition(self, node: Node, join: int = op.PUSH, inverted: bool = False) -> None:
         """Append a Pred: it is joined to the bitset on top of the stack, or pushed."""
         name = node.op
         if name == "cmp":
-            self._comparison(*node.parameters, join, inverted)
+            field, relation, bound = node.parameters
+            self._comparison(field, relation, bound, join, inverted)
         elif name == "not":
             self.condition(node.children[0], join, not inverted)
         elif name in ("and", "or"):
@@ -270,13 +272,14 @@ def lower(condition: Node, scorer: Node, selector: Node, index: CatalogIndex, vi
     header[op.SELECTOR] = kind
     header[op.LIMIT] = limit
     header[op.ENDS] = len(program.ends)
+    header[op.CLAUSES] = len(program.clauses)
     header[op.CHAIN] = len(chain) // 2
     code = header + program.code
     for column, (_, low, high) in program.ends.items():
         code += (column, low, high)
     return Plan(
         view.version,
-        code + chain,
+        code + program.clauses + chain,
         program.numbers,
         frozenset(program.fields),
         program.bits,
@@ -286,7 +289,7 @@ def lower(condition: Node, scorer: Node, selector: Node, index: CatalogIndex, vi
 
 
 def _chain(pairs: list[dict[str, Any]], index: CatalogIndex) -> list[int]:
-    """Give the rows a chain lists, each with its place: by the place of a pair's last mention, then in catalog order."""
+    """Give the rows a chain lists, each with its place: by a pair's last mention, then in catalog order."""
     place_of: dict[tuple[str, str], int] = {}
     for place, pair in enumerate(pairs, 1):
         provider = pair["provider"] if "provider" in pair else pair["provider_id"]

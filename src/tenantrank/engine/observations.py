@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from tenantrank_kernels import Frame, bind_programs, fill_order, handle_of
 
 _MARKS = 256  # marks of an order, about; more make cuts cheaper and take more memory
 _LEAST_SHIFT = 4
+_FEW = 8  # moved rows up to which they are put into their places one by one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,13 @@ _UNMADE = Order(
 _NO_CUTS: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 
 
+class Moved(NamedTuple):
+    """Rows of a column that are not what they were, and their values now."""
+
+    rows: NDArray[np.intp]
+    values: NDArray[np.float64]
+
+
 class Observations:
     """Columns with their orders, made when a program first needs them, and the cuts of programs. Safe to use from
     several threads.
@@ -68,19 +76,25 @@ class Observations:
         self._bound = 0
         self._lock = threading.Lock()
 
-    def changed(self, columns: dict[int, NDArray[np.float64]]) -> Observations:
-        """Give observations that differ in some columns; the orders of the others are shared."""
+    def changed(self, moved: Mapping[int, Moved]) -> Observations:
+        """Give observations that differ in some rows of some columns; all else is shared."""
         other = object.__new__(Observations)
-        other.columns = [columns.get(at, column) for at, column in enumerate(self.columns)]
+        other.columns = list(self.columns)
         other.size, other.words = self.size, self.words
         other._shift, other._mark_count = self._shift, self._mark_count
-        with self._lock:
-            other._orders = [_UNMADE if at in columns else order for at, order in enumerate(self._orders)]
-            other._tables = list(self._tables)
-        for at, column in columns.items():
-            other._tables[0] = other._tables[0].replaced(at, column)
         other._programs, other._cuts, other._bound = None, _NO_CUTS, 0
         other._lock = threading.Lock()
+        with self._lock:
+            other._orders = list(self._orders)
+            other._tables = list(self._tables)
+        for field, (rows, values) in moved.items():
+            column = self.columns[field].copy()
+            column[rows] = values
+            other.columns[field] = column
+            other._tables[0] = other._tables[0].replaced(field, column)
+            earlier = other._orders[field]
+            if earlier is not _UNMADE:
+                other._make_order(field, _moved_order(earlier, column, rows))
         return other
 
     def frame_of(
@@ -100,16 +114,16 @@ class Observations:
                 self._programs, self._bound, self._cuts = programs, 0, _NO_CUTS
             missing = [field for field in held.fields if self._orders[field] is _UNMADE]
             for field in missing:
-                self._order(field)
+                self._make_order(field, None)
             if len(self._cuts) < len(held.numbers):
                 cuts = np.zeros(len(held.numbers), dtype=np.int32)
                 cuts[: len(self._cuts)] = self._cuts
                 self._cuts = cuts
             frame = self._frame(rows_of(), live_rows, request_columns, held.code, held.numbers, self._cuts)
-            if self._bound < held.count:
-                starts = held.starts[self._bound : held.count]
+            if self._bound < held.programs:
+                starts = held.starts[self._bound : held.programs]
                 bind_programs(frame.handle, handle_of(starts), len(starts))
-                self._bound = held.count
+                self._bound = held.programs
             return frame, held
 
     def frame(
@@ -124,7 +138,7 @@ class Observations:
         with self._lock:
             for field in fields:
                 if self._orders[field] is _UNMADE:
-                    self._order(field)
+                    self._make_order(field, None)
             cuts = np.zeros(len(numbers), dtype=np.int32)
             return self._frame(rows, live_rows, _UNMADE.ordered, code, numbers, cuts)
 
@@ -132,9 +146,10 @@ class Observations:
         sizes = (self.words, self.words * 64, self.size, len(self.columns), self._shift, self._mark_count)
         return Frame([*self._tables, *(array.reshape(-1) for array in arrays), *sizes])
 
-    def _order(self, field: int) -> None:
+    def _make_order(self, field: int, order: NDArray[np.int32] | None) -> None:
         values = self.columns[field]
-        order = np.argsort(values[: self.size], kind="stable").astype(np.int32)
+        if order is None:
+            order = np.argsort(values[: self.size], kind="stable").astype(np.int32)
         with np.errstate(over="ignore", under="ignore"):
             singles = values.astype(np.float32)
         made = Order(
@@ -145,12 +160,27 @@ class Observations:
             np.empty(self.size, dtype=np.int32),
             np.empty(self._mark_count * self.words, dtype=np.uint64),
         )
-        fill_order(
-            values, order, self._shift, self.words, made.ordered, made.run_first, made.run_end, made.marks
-        )
+        fill_order(values, order, self._shift, self.words, made.ordered, made.run_first, made.run_end, made.marks)
         self._orders[field] = made
         for table, part in enumerate(made.parts, 1):
             self._tables[table] = self._tables[table].replaced(field, part)
 
     def _parts(self) -> list[list[NDArray[Any]]]:
         return [list(parts) for parts in zip(*(order.parts for order in self._orders), strict=True)]
+
+
+def _moved_order(earlier: Order, values: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.int32] | None:
+    """Give the order of a column of which a few rows moved; ``None`` where sorting anew is as good."""
+    if len(rows) > _FEW:
+        return None
+    stays = np.ones(len(values), dtype=bool)
+    stays[rows] = False
+    kept = earlier.order[stays[earlier.order]]
+    ordered = values[kept]
+    for row in rows.tolist():
+        # Among equal values the order is that of the rows.
+        first, end = np.searchsorted(ordered, values[row], "left"), np.searchsorted(ordered, values[row], "right")
+        place = first + np.searchsorted(kept[first:end], row)
+        kept = np.insert(kept, place, np.int32(row))
+        ordered = np.insert(ordered, place, values[row])
+    return kept

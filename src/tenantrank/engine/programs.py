@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.engine.plan import Plan
+from tenantrank.engine.scratch import scratch_of
+from tenantrank_kernels import Frame
 from tenantrank_kernels import opcodes as op
 
 _FIRST_CAPACITY = 4096
@@ -18,14 +20,14 @@ class Held(NamedTuple):
     """The programs there are.
 
     ``code`` int32 and ``numbers`` doubles may be longer than what is used; ``starts`` int64 are where the first
-    ``count`` programs begin. ``fields`` are the columns that any of them compares or ranks by. ``bits``, ``vectors``
+    ``programs`` of them begin. ``fields`` are the columns that any of them compares or ranks by. ``bits``, ``vectors``
     and ``ends`` are the most that any of them needs of the stacks, and of ends and parts.
     """
 
     code: NDArray[np.int32]
     numbers: NDArray[np.float64]
     starts: NDArray[np.int64]
-    count: int
+    programs: int
     fields: frozenset[int]
     bits: int
     vectors: int
@@ -57,11 +59,21 @@ class Programs:
             1,
         )
         self.count = 0
+        self._scratch: tuple[tuple[int, ...], Frame] | None = None
 
     @property
     def nbytes(self) -> int:
         """How much memory the programs take, their cuts for one set of observations included."""
         return 4 * self._code_used + 12 * self._numbers_used + 8 * self.count
+
+    def scratch_for(self, words: int) -> Frame:
+        """Give the scratch of single calls, large enough for the programs there are; it has one user at a time."""
+        held = self.held
+        needs = (words, held.bits, held.vectors, held.ends)
+        scratch = self._scratch
+        if scratch is None or scratch[0] != needs:
+            self._scratch = scratch = (needs, scratch_of(*needs))
+        return scratch[1]
 
     def add(self, identity: str, plan: Plan) -> int:
         """Add the program of a policy; give where it begins."""
@@ -70,11 +82,11 @@ class Programs:
             at, first = self._code_used, self._numbers_used
             code = _room(held.code, at, len(plan.code))
             numbers = _room(held.numbers, first, len(plan.numbers))
-            starts = _room(held.starts, held.count, 1)
+            starts = _room(held.starts, held.programs, 1)
             code[at : at + len(plan.code)] = plan.code
             code[at + op.NUMBERS] = first
             numbers[first : first + len(plan.numbers)] = plan.numbers
-            starts[held.count] = at
+            starts[held.programs] = at
             self._code_used += len(plan.code)
             self._numbers_used += len(plan.numbers)
             fields = held.fields if held.fields.issuperset(plan.fields) else held.fields.union(plan.fields)
@@ -82,13 +94,13 @@ class Programs:
                 code,
                 numbers,
                 starts,
-                held.count + 1,
+                held.programs + 1,
                 fields,
                 max(held.bits, plan.bits),
                 max(held.vectors, plan.vectors),
                 max(held.ends, plan.ends),
             )
-            self.count = held.count + 1
+            self.count = held.programs + 1
             self.at_of[identity] = at
             return at
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -45,7 +46,8 @@ class Ranked(NamedTuple):
 
     def part(self, first: int, end: int) -> Ranked:
         """Give some of the answers, which share their memory with the whole."""
-        return Ranked(*(array[first:end] for array in self))
+        rows, scores, ranked, survived = self
+        return Ranked(rows[first:end], scores[first:end], ranked[first:end], survived[first:end])
 
     def like(self, count: int) -> Ranked:
         """Make room for other answers as wide as these."""
@@ -53,15 +55,16 @@ class Ranked(NamedTuple):
 
     def put(self, positions: Sequence[int], part: Ranked) -> None:
         """Write the answers of a part at its positions in the whole."""
-        for whole, piece in zip(self, part, strict=True):
-            whole[positions] = piece
+        self.rows[positions] = part.rows
+        self.scores[positions] = part.scores
+        self.ranked[positions] = part.ranked
+        self.survived[positions] = part.survived
 
 
 class Ready(NamedTuple):
     """A frame for some programs, and the kernel for single calls, bound to it and to a scratch of its own."""
 
     programs: Programs
-    count: int
     held: Held
     frame: Frame
     scratch: Frame
@@ -92,14 +95,14 @@ class Prepared:
     def ready_for(self, programs: Programs) -> Ready:
         """Give a frame that is good for all programs there are now."""
         ready = self.ready
-        if ready is None or ready.programs is not programs or ready.count != programs.count:
+        if ready is None or ready.programs is not programs or ready.held.programs != programs.count:
             index = self.view.index
             frame, held = self.view.observations.frame_of(
                 programs, lambda: index.rows, self.live_rows, self.request_columns
             )
-            scratch = _scratch(index.words, held)
+            scratch = programs.scratch_for(index.words)
             call = partial(_rank_one(), frame.handle, scratch.handle)
-            self.ready = ready = Ready(programs, held.count, held, frame, scratch, call)
+            self.ready = ready = Ready(programs, held, frame, scratch, call)
         return ready
 
 
@@ -110,11 +113,12 @@ def _scratch(words: int, held: Held) -> Frame:
 def _answer(places: int) -> tuple[Any, Any, Any, Any]:
     """Make the memory that one call writes its answer to: rows and scores, and what the kernel takes in their place."""
     rows, scores = np.zeros(places, dtype=np.int32), np.zeros(places)
-    return memoryview(rows), memoryview(scores), handle_of(rows), handle_of(scores)
+    return memoryview(rows.data), memoryview(scores.data), handle_of(rows), handle_of(scores)
 
 
 _answers: list[tuple[Any, Any, Any, Any]] = []
-_lock = threading.Lock()
+_lock = threading.RLock()
+_FREE = nullcontext()
 
 
 @cache
@@ -122,8 +126,15 @@ def _rank_one() -> Any:
     return _one_at_a_time if frames.PLAIN else entry_point(rank_one, 7)
 
 
+def alone() -> AbstractContextManager[Any]:
+    """Keep other threads out where a kernel of single calls may be interrupted: their scratch is the same.
+
+    Compiled, such a kernel keeps the interpreter lock, and nothing else is needed.
+    """
+    return _lock if frames.PLAIN else _FREE
+
+
 def _one_at_a_time(*arguments: Any) -> Any:
-    """Rank where the kernel may be interrupted by another thread, whose scratch is the same."""
     with _lock:
         return rank_one(*arguments)
 
@@ -175,19 +186,20 @@ def run(
     """
     ready = prepared.ready_for(programs)
     total, places = result.rows.shape
-    given = [handle_of(array) for array in (starts, requests, seeds)]
-    answers = [handle_of(array.reshape(-1)) for array in result]
+    given: list[Any] = [handle_of(array) for array in (starts, requests, seeds)]
+    answers: list[Any] = [handle_of(array.reshape(-1)) for array in result]
     threads = max(1, min(threads, total // _WORTH_A_THREAD))
     size = total if threads == 1 else -(-total // (threads * _CHUNKS_A_THREAD))
     begins = iter(range(0, total, max(1, size)))
     failures: list[BaseException] = []
+    rank: Callable[..., None] = rank_programs
 
     def work() -> None:
         try:
             scratch = _scratch(prepared.view.index.words, ready.held)
             for begin in begins:
                 end = min(begin + size, total)
-                rank_programs(ready.frame.handle, scratch.handle, *given, begin, end, places, *answers)
+                rank(ready.frame.handle, scratch.handle, *given, begin, end, places, *answers)
         except BaseException as error:
             failures.append(error)
 
@@ -199,5 +211,3 @@ def run(
         helper.join()
     if failures:
         raise failures[0]
-
-

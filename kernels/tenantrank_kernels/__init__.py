@@ -14,7 +14,7 @@ Python and compute the same bits.
 """
 
 from tenantrank_kernels import frames, opcodes
-from tenantrank_kernels._compile import JIT_DISABLED, python_body
+from tenantrank_kernels._compile import JIT_DISABLED, compiled_before, entry_point, python_body
 from tenantrank_kernels.conditions import bind_programs, condition_masks
 from tenantrank_kernels.frames import Frame, handle_of
 from tenantrank_kernels.orders import fill_order
@@ -26,7 +26,9 @@ __all__ = [
     "Frame",
     "bind_programs",
     "clause_counts",
+    "compiled_before",
     "condition_masks",
+    "entry_point",
     "fill_order",
     "first_failing",
     "frames",

@@ -59,6 +59,11 @@ def _cache_folder() -> str | None:
 _FOLDER = None if JIT_DISABLED else _cache_folder()
 
 
+def compiled_before() -> bool:
+    """Say whether the cache folder holds machine code, so that kernels are loaded and not compiled."""
+    return JIT_DISABLED or (_FOLDER is not None and any(Path(_FOLDER).rglob("*.nbc")))
+
+
 def part(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function into the kernels that call it."""
     if JIT_DISABLED:

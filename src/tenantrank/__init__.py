@@ -14,7 +14,7 @@ from importlib.metadata import version as _version
 
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.health import Health
-from tenantrank.engine import Decision, Engine, Explanation, Request
+from tenantrank.engine import Decision, Engine, Explanation, Rejections, Request, is_warm, warm
 from tenantrank.errors import (
     CatalogError,
     HealthError,
@@ -52,6 +52,7 @@ __all__ = [
     "Origin",
     "Policy",
     "PolicyError",
+    "Rejections",
     "Request",
     "RequestError",
     "RowError",
@@ -66,5 +67,7 @@ __all__ = [
     "builder",
     "classify",
     "describe",
+    "is_warm",
     "read_tenants",
+    "warm",
 ]

@@ -14,8 +14,8 @@ import typer
 
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.health import Health
-from tenantrank.cli.output import note
-from tenantrank.engine import Engine, Request
+from tenantrank.cli.output import note, waiting
+from tenantrank.engine import Engine, Request, is_warm, warm
 from tenantrank.errors import InputError, TenantrankError
 from tenantrank.policy import strict_json
 
@@ -67,7 +67,10 @@ def note_unknown(names: Mapping[str, str]) -> None:
 
 
 def make_engine(catalog: Catalog, health: Path | None, envelope: Path | None) -> Engine:
-    """Make an engine over a catalog with what the files hold."""
+    """Make an engine over a catalog with what the files hold; where kernels have to be compiled first, say so."""
+    if not is_warm():
+        with waiting("compiling kernels: some seconds, once for this version on this machine …"):
+            warm()
     state, condition = None, None
     if health is not None:
         with blaming("--health", health):

@@ -57,6 +57,16 @@ def progress(label: str, total: int | None, quiet: bool = False) -> Iterator[Any
         yield lambda done, of=None: bar.update(task, advance=done, total=of if of is not None else total)
 
 
+@contextmanager
+def waiting(label: str) -> Iterator[None]:
+    """Show on stderr, if that is a terminal, that something takes its time."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with errors.status(label):
+        yield
+
+
 def note(text: str) -> None:
     """Print a remark on stderr."""
     errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)

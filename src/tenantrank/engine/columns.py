@@ -51,12 +51,14 @@ def column(name: str, index: CatalogIndex, health: Health, version: Version, par
     """Give one column as policies of a version see it, (offers of the part,); no NaN, no negative zero."""
     if name == "credits":
         credits: Doubles = index.provider_values(health.credits, 0.0, np.float64)
-        return credits[part.rows]
+        found: Doubles = credits[part.rows]
+        return found
     if name == "*partner":
         codes, names = index.catalog.strings("tier")
         worth = np.array([{"partner": 1.0, "marketplace": 0.5}.get(tier, 0.0) for tier in names] or [0.0])
         partners: Doubles = np.where(codes < 0, 0.0, worth[codes])
-        return partners[part.rows]
+        found = partners[part.rows]
+        return found
     if name == "*quality":
         quality = first_known(observed("last_quality_eval", health, part), index.known("quality_hint")[part.rows], 0.5)
         return clamp01(quality)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from tenantrank.engine.programs import Held, Programs
 from tenantrank.engine.scratch import scratch_of
 from tenantrank.engine.view import View
-from tenantrank_kernels import Frame, frames, handle_of, rank_one, rank_programs
-from tenantrank_kernels._compile import entry_point
+from tenantrank_kernels import Frame, entry_point, frames, handle_of, rank_one, rank_programs
 
 _CHUNKS_A_THREAD = 8  # programs differ in cost; small pieces even that out
 _WORTH_A_THREAD = 512  # programs below which starting a thread costs more than it saves

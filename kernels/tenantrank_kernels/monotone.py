@@ -20,6 +20,10 @@ from tenantrank_kernels.orders import last_passing, next_passing
 from tenantrank_kernels.scores import end_places
 
 
+UNDECIDED = -1
+MOST = 48  # places up to which each row found is put among those before it by catalog order
+
+
 @part
 def value_score(frame: Any, begin: int, end: int, numbers: int, low: float, high: float, value: float) -> float:
     """Score one value of the field that a monotone scorer reads, by the same steps as `score_step`."""
@@ -131,7 +135,8 @@ def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any,
 
     Returns
     -------
-    how many places are filled: ``wanted``
+    how many places are filled: ``wanted``; or `UNDECIDED`, which leaves them without meaning, where values that differ
+    score alike and more than `MOST` places are wanted
     """
     entries = table(frame)
     mask = words(table(scratch)[at_.BITS])
@@ -156,6 +161,8 @@ def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any,
                 earlier = score
                 score = value_score(frame, begin, end, numbers, low, high, value)
                 mixed = score == earlier
+                if mixed and wanted > MOST:
+                    return UNDECIDED
             _insert(rows, scores, first, filled, order[place], score)
             filled += 1
             if filled == wanted or place == greatest:
@@ -172,6 +179,8 @@ def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any,
             place = max(least, run_first[stop])
             score = value_score(frame, begin, end, numbers, low, high, ordered[stop])
             mixed = filled > 0 and score == scores[first + filled - 1]
+            if mixed and wanted > MOST:
+                return UNDECIDED
             start = place
             place = next_passing(frame, mask, field, place, stop)
             while True:

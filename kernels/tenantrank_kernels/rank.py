@@ -12,13 +12,13 @@ from tenantrank_kernels._compile import brief_kernel, kernel, part
 from tenantrank_kernels.blends import candidates
 from tenantrank_kernels.conditions import only_offers, pass_conditions
 from tenantrank_kernels.machine import doubles, integers, longs, lowest, table, words
-from tenantrank_kernels.monotone import walk
+from tenantrank_kernels.monotone import UNDECIDED, walk
 from tenantrank_kernels.orders import passes
 from tenantrank_kernels.scores import find_ends, scored
 from tenantrank_kernels.selection import best_first, sampled
 
 _FEW = 64  # survivors that are scored all, whatever the scorer
-_MOST = 48  # places for which a walk or a bound pays; each place found is put among those before it
+_MOST = 48  # places for which the bound of a blend pays
 
 
 @part
@@ -86,9 +86,10 @@ def rank_program(
     if wanted == 0:
         return 0, survived
     mode = code[at + op.MODE]
-    few = selector == op.ARGMAX and wanted <= _MOST
-    if few and (mode == op.LEAST_FIRST or mode == op.GREATEST_FIRST):
-        return walk(frame, scratch, at, wanted, rows, scores, first), survived
+    if selector == op.ARGMAX and (mode == op.LEAST_FIRST or mode == op.GREATEST_FIRST):
+        filled = walk(frame, scratch, at, wanted, rows, scores, first)
+        if filled != UNDECIDED:
+            return filled, survived
     find_ends(frame, scratch, at, mask)
     chosen = integers(spaces[at_.SURVIVORS])
     end = middle + 3 * code[at + op.SCORE]
@@ -97,7 +98,7 @@ def rank_program(
         # The first in catalog order; what the others score decides nothing.
         first_rows(frame, mask, wanted, chosen)
         count = wanted
-    elif few and mode == op.BLEND and survived > _FEW:
+    elif selector == op.ARGMAX and mode == op.BLEND and survived > _FEW and wanted <= _MOST:
         count = candidates(frame, scratch, at, wanted)
     if count < 0:
         first_rows(frame, mask, survived, chosen)

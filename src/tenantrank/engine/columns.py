@@ -50,15 +50,11 @@ class Part(NamedTuple):
 def column(name: str, index: CatalogIndex, health: Health, version: Version, part: Part) -> Doubles:
     """Give one column as policies of a version see it, (offers of the part,); no NaN, no negative zero."""
     if name == "credits":
-        credits: Doubles = index.provider_values(health.credits, 0.0, np.float64)
-        found: Doubles = credits[part.rows]
-        return found
+        return np.asarray(index.provider_values(health.credits, 0.0, np.float64)[part.rows])
     if name == "*partner":
         codes, names = index.catalog.strings("tier")
         worth = np.array([{"partner": 1.0, "marketplace": 0.5}.get(tier, 0.0) for tier in names] or [0.0])
-        partners: Doubles = np.where(codes < 0, 0.0, worth[codes])
-        found = partners[part.rows]
-        return found
+        return np.asarray(np.where(codes < 0, 0.0, worth[codes])[part.rows])
     if name == "*quality":
         quality = first_known(observed("last_quality_eval", health, part), index.known("quality_hint")[part.rows], 0.5)
         return clamp01(quality)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,14 @@ _UNMADE = Order(
     np.zeros(0, np.uint64),
 )
 _NO_CUTS: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+
+
+class Framed(NamedTuple):
+    """A frame, the programs that it is good for, and what it binds that may be replaced by something longer."""
+
+    frame: Frame
+    held: Held
+    parts: tuple[Any, ...]
 
 
 class Moved(NamedTuple):
@@ -103,10 +112,12 @@ class Observations:
         rows_of: Callable[[], NDArray[np.uint64]],
         live_rows: NDArray[np.uint64],
         request_columns: NDArray[np.float64],
-    ) -> tuple[Frame, Held]:
-        """Give a frame that is good for the programs there are now, and those programs.
+        before: Framed | None,
+    ) -> Framed:
+        """Give a frame that is good for the programs there are now.
 
-        ``rows_of`` gives the atoms made so far; it is asked after the programs are.
+        ``rows_of`` gives the atoms made so far; it is asked after the programs are. ``before`` is what this gave last
+        for the same rows and columns; its frame is kept where no array that it binds had to grow.
         """
         with self._lock:
             held = programs.held
@@ -119,12 +130,17 @@ class Observations:
                 cuts = np.zeros(len(held.numbers), dtype=np.int32)
                 cuts[: len(self._cuts)] = self._cuts
                 self._cuts = cuts
-            frame = self._frame(rows_of(), live_rows, request_columns, held.code, held.numbers, self._cuts)
+            rows = rows_of()
+            parts = (self._tables, rows, held.code, held.numbers, self._cuts)
+            if before is not None and all(map(is_, parts, before.parts)):
+                frame = before.frame
+            else:
+                frame = self._frame(rows, live_rows, request_columns, held.code, held.numbers, self._cuts)
             if self._bound < held.programs:
                 starts = held.starts[self._bound : held.programs]
                 bind_programs(frame.handle, handle_of(starts), len(starts))
                 self._bound = held.programs
-            return frame, held
+            return Framed(frame, held, parts)
 
     def frame(
         self,
@@ -162,8 +178,10 @@ class Observations:
         )
         fill_order(values, order, self._shift, self.words, made.ordered, made.run_first, made.run_end, made.marks)
         self._orders[field] = made
+        tables = list(self._tables)
         for table, part in enumerate(made.parts, 1):
-            self._tables[table] = self._tables[table].replaced(field, part)
+            tables[table] = tables[table].replaced(field, part)
+        self._tables = tables
 
     def _parts(self) -> list[list[NDArray[Any]]]:
         return [list(parts) for parts in zip(*(order.parts for order in self._orders), strict=True)]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantrank.engine.observations import Framed
 from tenantrank.engine.programs import Held, Programs
 from tenantrank.engine.scratch import scratch_of
 from tenantrank.engine.view import View
@@ -65,6 +66,7 @@ class Ready(NamedTuple):
 
     programs: Programs
     held: Held
+    framed: Framed
     frame: Frame
     scratch: Frame
     call: Callable[..., int]
@@ -96,12 +98,17 @@ class Prepared:
         ready = self.ready
         if ready is None or ready.programs is not programs or ready.held.programs != programs.count:
             index = self.view.index
-            frame, held = self.view.observations.frame_of(
-                programs, lambda: index.rows, self.live_rows, self.request_columns
+            framed = self.view.observations.frame_of(
+                programs,
+                lambda: index.rows,
+                self.live_rows,
+                self.request_columns,
+                None if ready is None else ready.framed,
             )
+            frame, held, _ = framed
             scratch = programs.scratch_for(index.words)
             call = partial(_rank_one(), frame.handle, scratch.handle)
-            self.ready = ready = Ready(programs, held, frame, scratch, call)
+            self.ready = ready = Ready(programs, held, framed, frame, scratch, call)
         return ready
 
 

@@ -19,7 +19,6 @@ from tenantrank_kernels.machine import doubles, integers, longs, lowest, table, 
 from tenantrank_kernels.orders import last_passing, next_passing
 from tenantrank_kernels.scores import end_places
 
-
 UNDECIDED = -1
 MOST = 48  # places up to which each row found is put among those before it by catalog order
 

@@ -99,3 +99,44 @@ def test_health__built_by_hand_is_checked_too(given: dict[str, Any]) -> None:
 def test_of__refuses_a_misspelt_metric() -> None:
     with pytest.raises(HealthError, match="success_rate_ewma"):
         Health.of({"ema": {"p|m": {"sucess_rate_ewma": 0.1}}})
+
+
+def test_updated__is_the_state_with_the_given_entries_in_place() -> None:
+    before = Health.of(
+        {"ema": {"p|m": {"price_in": 1}, "q|m": {"price_in": 2}}, "breakers": {"p": True}, "disabled": {"z": 1}}
+    )
+    after = before.updated(
+        ema={"q|m": {"price_out": 3}, "r|m": {"price_in": 4}}, breakers={"q": False}, credits={"p": 5}
+    )
+    assert after == Health.of(
+        {
+            "ema": {"p|m": {"price_in": 1}, "q|m": {"price_out": 3}, "r|m": {"price_in": 4}},
+            "breakers": {"p": True, "q": False},
+            "disabled": {"z": 1},
+            "credits": {"p": 5},
+        }
+    )
+    assert before.ema["q|m"] == {"price_in": 2.0}
+    assert before.updated(disabled={}).disabled == {}
+    assert before.updated() == before
+    with pytest.raises(HealthError, match="breakers"):
+        before.updated(breakers={"p": "yes"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "keys"),
+    [
+        ({}, {}, []),
+        ({"a|m": 1}, {"a|m": 1}, []),
+        ({"a|m": 1, "b|m": 2}, {"a|m": 1, "b|m": 3}, ["b|m"]),
+        ({"a|m": 1}, {"a|m": 1, "b|m": 3}, ["b|m"]),
+        ({"a|m": 1, "b|m": 3}, {"b|m": 3}, ["a|m"]),
+        ({"a|m": 1, "b|m": 3}, {"b|m": 4, "a|m": 1}, ["b|m"]),
+    ],
+)
+def test_differing__names_the_keys_whose_metrics_changed(
+    earlier: dict[str, float], later: dict[str, float], keys: list[str]
+) -> None:
+    one, other = (Health.of({"ema": {key: {"price_in": v} for key, v in part.items()}}) for part in (earlier, later))
+    assert other.differing(one) == keys
+    assert one.differing(one) == []

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import compress
+from operator import is_not
 from types import MappingProxyType
 from typing import Any
 
@@ -90,9 +92,12 @@ class Health:
         ema, others = self.ema, other.ema
         if ema is others:
             return []
-        keys = [key for key, metrics in ema.items() if metrics is not others.get(key)]
-        keys = [key for key in keys if ema[key] != others.get(key)]
-        return keys + [key for key in others if key not in ema]
+        if list(ema) == list(others):
+            # As after a change of few entries; nothing here is done entry by entry in Python.
+            touched = list(compress(ema, map(is_not, ema.values(), others.values())))
+        else:
+            touched = list({**others, **ema})
+        return [key for key in touched if ema.get(key) != others.get(key)]
 
     def __post_init__(self) -> None:
         observed = {key: _metrics(key, metrics) for key, metrics in _record(self.ema, "health.ema").items()}

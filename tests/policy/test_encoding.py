@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from random import Random
 from typing import Any
 
 import pytest
@@ -61,6 +62,8 @@ def test_encode_number__is_exact_and_the_references(value: float) -> None:
         ("\\n", '"\\\\n"'),
         ("\x00\x1f\x7f", '"\x00\x1f\x7f"'),
         ("é/日本😀\u2028", '"é/日本😀\u2028"'),
+        ("\b\f\v", '"\b\f\v"'),
+        ('\x01"', '"\x01\\""'),
     ],
 )
 def test_encode_text__escapes_five_characters(value: str, expected: str) -> None:
@@ -113,6 +116,13 @@ def test_fingerprint__is_the_published_one() -> None:
 def test_digests__equal_the_references(text: str) -> None:
     assert fingerprint(text) == language.fingerprint(text)
     assert identity(text) == language.identity(text)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 7, 8, 9, 63, 64, 65, 255, 4095, 4096, 4097, 8192, 8193, 20_000])
+def test_fingerprint__equals_the_references_at_any_length(length: int) -> None:
+    rng = Random(length)
+    for text in ("\x7f" * length, "\0" * length, "".join(rng.choices("a~\x00(é\U0010ffff", k=length))):
+        assert fingerprint(text) == language.fingerprint(text)
 
 
 def test_identity__is_sha256_of_the_utf8_bytes() -> None:

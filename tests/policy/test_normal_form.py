@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle
 from random import Random
 from typing import Any
 
 import pytest
 
-from tenantrank.policy.normal_form import Node, conjunction, normalize
+from tenantrank.errors import PolicyError
+from tenantrank.policy.node import Node
+from tenantrank.policy.normal_form import clauses_of, conjunction, normalize
 from tenantrank.policy.signature import V1, V2, VERSIONS, Version
-from tests.policy.samples import ALWAYS, OPS, generated, sample, subterms
+from tests.policy.samples import ALWAYS, generated, subterms
 from tests.reference import language
 from tests.reference.signature import SIGNATURES, TERM_SORTS, Term
 
@@ -188,55 +188,6 @@ def rewritten(value: Any) -> Any:
     return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
-@pytest.mark.parametrize(("op", "version"), OPS)
-def test_node__numbers_are_doubles_wherever_they_stand(op: str, version: Version) -> None:
-    def numbers(value: Any) -> list[Any]:
-        if isinstance(value, list | tuple):
-            return [number for entry in value for number in numbers(entry)]
-        if isinstance(value, dict):
-            return numbers(list(value.values()))
-        return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
-
-    term = sample(op, version)
-    assert all(type(number) is float for number in numbers(normalize(term, version).term()))
-    assert len(numbers(normalize(term, version).term())) == len(numbers(term))
-
-
-def test_node__has_no_negative_zero() -> None:
-    for term in (["lit", -0.0], ["always", {"action": "abort", "x": -0.0}], ["filter_text", [{"x": -0.0}]]):
-        assert "-0.0" not in json.dumps(normalize(term, V2).term())
-
-
-def test_node__term_is_a_fresh_copy_and_shares_nothing_with_the_source() -> None:
-    source: Term = ["override", ["always", {"action": "abort", "backoff_ms": [1, 2]}], "x", {"action": "retry_same"}]
-    node = normalize(source, V2)
-    before = copy.deepcopy(source)
-    source[1][1]["backoff_ms"].append(3)
-    source[3]["action"] = "abort"
-    taken = node.term()
-    assert taken == before
-    taken[1][1]["backoff_ms"].clear()
-    taken[3]["attempts"] = 9
-    assert node.term() == before
-
-
-def test_node__equality_and_hash_are_those_of_the_encoding() -> None:
-    one, other = normalize(["lit", 1], V2), normalize(["add", ["lit", 1.0], ["zero"]], V2)
-    assert one == other
-    assert hash(one) == hash(other)
-    assert one != normalize(["lit", 2], V2)
-    assert one != one.encoding
-    assert len({normalize(term, V2) for term in (ALWAYS, ["override", ALWAYS, "x", NEXT], ["top"])}) == 2
-
-
-def test_node__survives_pickling_and_copying() -> None:
-    for term in generated(V1)[:20]:
-        node = normalize(term, V1)
-        for again in (pickle.loads(pickle.dumps(node)), copy.copy(node), copy.deepcopy(node)):
-            assert again == node
-            assert again.term() == node.term()
-
-
 def test_conjunction__is_the_normal_form_of_and() -> None:
     rng = Random(2)
     for policy in generated(V2):
@@ -245,3 +196,24 @@ def test_conjunction__is_the_normal_form_of_and() -> None:
         nodes = [normalize(term, V2) for term in chosen]
         assert conjunction(nodes) == normalize(["and", *chosen], V2)
     assert conjunction([]) == Node("top", "(top)")
+    for name, unit in (("top", "bot"), ("bot", "top")):
+        assert conjunction([Node(name, f"({name})"), Node(unit, f"({unit})")]) == Node("bot", "(bot)")
+
+
+def test_conjunction__leaves_the_list_it_is_given() -> None:
+    nodes = [normalize(term, V2) for term in (C, A, B)]
+    given = list(nodes)
+    assert conjunction(nodes).term() == ["and", A, B, C]
+    assert [node.encoding for node in nodes] == [node.encoding for node in given]
+
+
+@pytest.mark.parametrize("term", [["nope"], ["and"], ["cmp", "price_in", "le", "1"], ["policy", ["top"]], [], None])
+def test_normalize__refuses_what_was_never_admitted(term: Any) -> None:
+    with pytest.raises(PolicyError, match="expected an admitted term"):
+        normalize(term, V2)
+
+
+def test_clauses_of__are_what_must_all_hold() -> None:
+    both = normalize(["and", B, A], V2)
+    assert clauses_of(both) == both.children
+    assert clauses_of(normalize(A, V2)) == (normalize(A, V2),)

@@ -227,6 +227,38 @@ def test_parse__counts_the_depth_of_arrays_and_objects(opening: str, levels: int
         assert both(nested(opening, depth)) == ("nested deeper than 64 levels",) * 2
 
 
+def nesting(text: str) -> int:
+    """The deepest nesting of a text, bracket by bracket."""
+    depth = deepest = 0
+    inside = escaped = False
+    for mark in text:
+        if inside:
+            inside, escaped = escaped or mark != '"', not escaped and mark == "\\"
+        elif mark == '"':
+            inside = True
+        else:
+            depth += (mark in "[{") - (mark in "]}")
+            deepest = max(deepest, depth)
+    return deepest
+
+
+@given(st.lists(st.sampled_from(["[" * 30, "]" * 30, "{" * 9, "}" * 9, "[]", "{}", '"', '"[', '\\"', "é", "[" * 67])))
+def test_parse__finds_the_depth_of_any_text(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    deep = [reason == "nested deeper than 64 levels" for reason in both(text + ":")]
+    assert deep == [nesting(text) > MAX_NESTING] * 2
+
+
+@pytest.mark.parametrize("pairs", [1, 40, 500])
+@pytest.mark.parametrize("filling", ["", '"["', '"\\"["', '"{}]"', "{}"])
+def test_parse__many_brackets_side_by_side_are_no_depth(pairs: int, filling: str) -> None:
+    text = "[" * (MAX_NESTING - 1) + ",".join([f"[{filling}]"] * pairs) + "]" * (MAX_NESTING - 1)
+    if filling == "{}":
+        assert both(text) == ("nested deeper than 64 levels",) * 2
+    else:
+        assert parse(text) == parse(text.encode()) == json.loads(text)
+
+
 @pytest.mark.parametrize("text", ["[" * 10**5, '{"a":' * 10**4, '[{"' * 10**4, "[}" * 10**5, '["",[' * 10**4])
 def test_parse__depth_is_found_before_malformed_text_is_parsed(text: str) -> None:
     refused(text)

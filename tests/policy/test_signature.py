@@ -148,3 +148,14 @@ def test_fields__survive_pickling_and_copying() -> None:
     for again in (pickle.loads(pickle.dumps(fields)), copy.copy(fields), copy.deepcopy(fields)):
         assert dict(again) == dict(fields)
         assert again.tier_order == fields.tier_order
+        assert again.memory is not fields.memory
+        assert again.vocabularies == {}
+
+
+def test_fields__keep_their_kind_when_copied() -> None:
+    class Own(Fields):
+        __slots__ = ()
+
+    own = Own({"bench": {"sort": "Num"}})
+    assert type(copy.copy(own)) is Own
+    assert dict(copy.deepcopy(own)) == dict(own)

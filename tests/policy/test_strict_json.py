@@ -46,3 +46,23 @@ def test_loads__refuses_in_one_line(text: str | bytes, why: str) -> None:
 
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("before", ["", " ", "\n\t\r "])
+@pytest.mark.parametrize("after", ["", "\n", " \t\r\n"])
+def test_loads__passes_over_space_around_the_value(before: str, after: str) -> None:
+    assert loads(f"{before}[1]{after}") == [1]
+
+
+@pytest.mark.parametrize("text", ["\n [1,]", " \n[1] x", "  ", "\n\n{", "[1,\n  ", "\x0b[1]", "[1]\u2028", " 01"])
+def test_loads__tells_the_place_as_the_standard_parser_does(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as expected:
+        json.loads(text)
+    with pytest.raises(ValueError) as caught:
+        loads(text)
+    assert str(caught.value) == f"not valid JSON: {expected.value}"
+
+
+@pytest.mark.parametrize("literal", ["999999999999999", "-999999999999999", "9007199254740991", "-9007199254740991"])
+def test_loads__reads_the_longest_integers(literal: str) -> None:
+    assert loads(literal) == int(literal)

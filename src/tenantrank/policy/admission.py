@@ -1,7 +1,8 @@
 """Whether a JSON value is a term of the language, decided totally and before anything else happens to it.
 
 Source: the language's specification, section 1. Nothing is coerced and nothing is ignored: an unknown op, field, tier
-or key is refused, and the answer for a value depends on that value and the vocabulary alone.
+or key is refused, and the answer for a value depends on that value and the vocabulary alone. `one_pass` admits the same
+values, in a fraction of the time but without a word on the others: it goes first, and what it lets down is told here.
 """
 
 from __future__ import annotations

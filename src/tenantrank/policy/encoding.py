@@ -7,6 +7,7 @@ proofs use `identity`, never `fingerprint`, which is linear and short enough to 
 from __future__ import annotations
 
 import hashlib
+from json.encoder import encode_basestring
 from typing import Any
 
 _EXACT = 2.0**53
@@ -18,14 +19,16 @@ def encode_number(value: float) -> str:
     ``%.17g``.
     """
     number = float(value)
-    if -_EXACT <= number <= _EXACT and number == int(number):
+    if number.is_integer() and -_EXACT <= number <= _EXACT:
         return str(int(number))
     return f"{number:.17g}"
 
 
 def encode_text(value: str) -> str:
     """Quote a string; only backslash, quote, newline, carriage return and tab are escaped."""
-    return f'"{value.translate(_ESCAPES)}"'
+    quoted = encode_basestring(value)
+    # JSON escapes these five and further ones; as long as the string and its quotes, it has escaped nothing.
+    return quoted if len(quoted) == len(value) + 2 else f'"{value.translate(_ESCAPES)}"'
 
 
 def encode_parameter(value: Any) -> str:
@@ -46,13 +49,36 @@ def encode_parameter(value: Any) -> str:
 
 def fingerprint(encoding: str) -> str:
     """Give the short two-part checksum that a trace shows, for people to read; collisions can be made at will."""
-    first, second = 5381, 52711
-    for byte in encoding.encode():
-        first = (first * 31 + byte) % 2147483647
-        second = (second * 37 + byte) % 2147483629
-    return f"{first}-{second}"
+    data = encoding.encode()
+    return f"{_checksum(data, 5381, 31, 2147483647)}-{_checksum(data, 52711, 37, 2147483629)}"
 
 
 def identity(encoding: str) -> str:
     """Give the sha256 of an encoding, as 64 lower-case hex digits: what a policy is known by."""
     return hashlib.sha256(encoding.encode()).hexdigest()
+
+
+_CHUNK = 4096
+_LEVELS = [8 << level for level in range(_CHUNK.bit_length() - 1)]
+# For each width in bits, a mask over a chunk that keeps every other lane of this width, the last one included.
+_MASKS = [((1 << 8 * _CHUNK) - 1) // ((1 << 2 * width) - 1) * ((1 << width) - 1) for width in _LEVELS]
+
+
+def _checksum(data: bytes, start: int, factor: int, modulus: int) -> int:
+    """Give what `start` comes to by ``value = (value * factor + byte) % modulus`` for each byte.
+
+    A chunk of bytes is one long integer. Its lanes, bytes to begin with, are joined in pairs, ``left * power + right``
+    in all of them at once, until one is left. A lane of n bytes never overflows: for n up to 8 it is below
+    ``256 * factor ** (n - 1) * 2``, and each level after that adds the 31 bits of a power at most.
+    """
+    value = start
+    for at in range(0, len(data), _CHUNK):
+        chunk = data[at : at + _CHUNK]
+        lanes, power = int.from_bytes(chunk, "big"), factor
+        for width, mask in zip(_LEVELS, _MASKS, strict=True):
+            if width >= 8 * len(chunk):
+                break
+            lanes = (lanes >> width & mask) * power + (lanes & mask)
+            power = power * power % modulus
+        value = (value * pow(factor, len(chunk), modulus) + lanes) % modulus
+    return value

@@ -21,6 +21,8 @@ MAX_NESTING = MAX_DEPTH + 2
 # A quote always matches up to its partner or the end of the text, so that the scan stays linear on unclosed strings.
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+\\?"?|[\[{]|[\]}]', re.DOTALL)
 _OPENING = "[{"
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse(source: str | bytes) -> Any:
@@ -42,17 +44,21 @@ def parse(source: str | bytes) -> Any:
 
 def _decoded(source: Any) -> str:
     try:
-        # The base types' own methods: a subclass may have put others in their place.
-        raw = str.encode(source) if issubclass(type(source), str) else bytes.__getitem__(source, slice(None))
-        size = bytes.__len__(raw)
-        if size > MAX_BYTES:
-            raise _refusal(f"{size} bytes, more than the {MAX_BYTES} allowed")
-        return bytes.decode(raw)
+        if type(source) is bytes:
+            raw = source
+        else:
+            # The base types' own methods: a subclass may have put others in their place.
+            raw = str.encode(source) if issubclass(type(source), str) else bytes.__getitem__(source, slice(None))
+        if len(raw) > MAX_BYTES:
+            raise _refusal(f"{len(raw)} bytes, more than the {MAX_BYTES} allowed")
+        return raw.decode()
     except (UnicodeEncodeError, UnicodeDecodeError) as error:
         raise _refusal(f"not valid UTF-8: {error.reason}") from None
 
 
 def _check_nesting(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_NESTING or _is_balanced(text):
+        return
     depth = 0
     for match in _STRUCTURE.finditer(text):
         mark = match.group()
@@ -64,6 +70,23 @@ def _check_nesting(text: str) -> None:
                 raise _refusal(f"nested deeper than {MAX_DEPTH} levels")
         else:
             depth -= 1
+
+
+def _is_balanced(text: str) -> bool:
+    """Whether the brackets and braces, taken for one another, close one another and nest no deeper than they may.
+
+    ``False`` may mean that it is not known.
+    """
+    if "\\" in text:
+        return False
+    outside_strings = "".join(text.split('"')[::2])
+    marks = outside_strings.encode().translate(_BRACKETS, _OTHERS)
+    for _ in range(MAX_NESTING):
+        inner = marks.replace(b"[]", b"")  # one level less
+        if len(inner) == len(marks):
+            break
+        marks = inner
+    return not marks
 
 
 def _refusal(reason: str) -> PolicyError:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from tenantrank.errors import CatalogError
+from tenantrank.policy.memory import Memory
 
 Version = Literal["sigma-pol/v1", "sigma-pol/v2"]
 V1: Version = "sigma-pol/v1"
@@ -187,7 +188,7 @@ class Fields(Mapping[str, Field]):
         that is not a list of distinct strings
     """
 
-    __slots__ = ("_by_name", "tier_order")
+    __slots__ = ("_by_name", "memory", "tier_order", "vocabularies")
 
     def __init__(
         self,
@@ -212,6 +213,12 @@ class Fields(Mapping[str, Field]):
         if len(set(self.tier_order)) != len(self.tier_order):
             twice = next(tier for tier in self.tier_order if self.tier_order.count(tier) > 1)
             raise CatalogError(f"tier_order names a tier twice: {_clipped(twice)}")
+        # Admission's own: what it admitted against these fields, and what it prepared for that by version.
+        self.memory: Memory[Any] = Memory()
+        self.vocabularies: dict[Version, Any] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self._by_name, self.tier_order)
 
     def __getitem__(self, name: str) -> Field:
         return self._by_name[name]
@@ -229,6 +236,13 @@ class Fields(Mapping[str, Field]):
         """Give the sort of a field in one version of the language, or ``None`` where it is not declared there."""
         field = self._by_name.get(name)
         return field.sort if field is not None and version in field.versions else None
+
+
+def _restored(kind: type[Fields], by_name: dict[str, Field], tier_order: tuple[str, ...]) -> Fields:
+    """Copy or unpickle fields, with a memory of their own."""
+    fields = kind(None, tier_order)
+    fields._by_name = by_name
+    return fields
 
 
 def _declared(name: Any, declared: Any) -> Field:

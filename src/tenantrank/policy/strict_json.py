@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 MAX_INTEGER = 2**53 - 1
 """Largest magnitude of an integer literal; beyond it readers disagree on the value."""
 
+_SPACE = " \t\n\r"
+
 
 def loads(text: str | bytes) -> Any:
     """Read one JSON value.
@@ -40,13 +42,23 @@ def loads(text: str | bytes) -> Any:
 
 def decode(text: str) -> Any:
     """Read one JSON value as `loads` does, leaving lone surrogates and deep nesting to the caller."""
+    stripped = text.strip(_SPACE)
     try:
+        value, end = _DECODER.raw_decode(stripped)
+        if end == len(stripped):
+            return value
+    except json.JSONDecodeError:
+        pass
+    try:
+        # Again, for what is amiss to be told by its place in the whole text.
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not valid JSON: {error}") from None
 
 
 def _integer(literal: str) -> int:
+    if len(literal) < 16:
+        return int(literal)
     if len(literal) <= 17:
         value = int(literal)
         if -MAX_INTEGER <= value <= MAX_INTEGER:

@@ -85,7 +85,7 @@ def test_row__keeps_what_it_gave_while_the_table_grows_under_threads() -> None:
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 127, 128, 129])
 def test_pack__is_undone_by_unpack_and_leaves_the_padding_clear(size: int) -> None:
     index = CatalogIndex(tr.Catalog.from_records([offer(str(at)) for at in range(size)]))
-    assert index.words == max(1, -(-size // 64))
+    assert index.words == 8
     rng = Random(size)
     for share in (0.0, 0.5, 1.0):
         rows = {at for at in range(size) if rng.random() < share}
@@ -121,11 +121,11 @@ def test_provider_values__spreads_by_provider() -> None:
     assert empty.provider_values({"p": 2.0}, 0.5, np.float64).tolist() == []
 
 
-def test_numeric_fields__are_those_of_the_version() -> None:
+def test_columns_of__are_the_numbers_of_the_version_and_its_scorers() -> None:
     catalog = tr.Catalog.from_records([offer("a")], WORLD_FIELDS)
     index = CatalogIndex(catalog)
-    found: dict[Any, dict[str, int]] = {version: index.numeric_fields(version) for version in (V1, V2)}
-    assert set(found[V1]) - set(found[V2]) == {"quality", "quality_hint"} - set(found[V2])
+    found: dict[Any, dict[str, int]] = {version: index.columns_of(version) for version in (V1, V2)}
+    assert set(found[V1]) - set(found[V2]) == {"*partner", "*quality", "quality", "quality_hint"} - set(found[V2])
     assert {"price_in", "context", "credits", "bench_handicap", "max_output"} <= set(found[V2])
     for positions in found.values():
         assert sorted(positions.values()) == list(range(len(positions)))

@@ -1,11 +1,10 @@
-"""Lowering: what instructions a policy becomes, and that stacks never run out."""
+"""Lowering: what instructions a policy becomes, which kernel may rank it, and that stacks never run out."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import Any
 
-import numpy as np
 import pytest
 
 import tenantrank as tr
@@ -21,6 +20,9 @@ from tests.fuzz.differential import draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 
 CATALOG = catalog_of(offer("a", "p", price_in=1.0), offer("b", "q", "n"), offer("c", "p", "n"), offer("d", "q", "n"))
+VIEW = View(CatalogIndex(CATALOG), Health(), V2)
+PRICE = VIEW.position["price_in"]
+NEITHER = -1
 
 
 def lowered(policy: tr.Policy, catalog: tr.Catalog = CATALOG) -> Plan:
@@ -32,89 +34,173 @@ def plan_of(condition: list[Any], scorer: list[Any] | None = None, selector: lis
     return lowered(policy_of(CATALOG, condition, scorer, selector))
 
 
-def instructions(plan: Plan) -> list[tuple[int, ...]]:
-    return [tuple(step) for step in plan.code.reshape(-1, 3).tolist()]
+def sections(plan: Plan) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[tuple[int, ...]], list[int]]:
+    """The instructions of the filter and of the scorer, the ends and the clauses."""
+    code = list(plan.code)
+    at = op.HEADER
+    parts = []
+    for part in (op.FILTER, op.SCORE, op.ENDS):
+        end = at + 3 * code[part]
+        parts.append([tuple(code[i : i + 3]) for i in range(at, end, 3)])
+        at = end
+    return parts[0], parts[1], parts[2], code[at : at + code[op.CLAUSES]]
 
 
-def heights(plan: Plan) -> tuple[int, int, int, int]:
-    """The greatest and the last height of either stack when a plan runs."""
+def chain_of(plan: Plan) -> list[int]:
+    count = plan.code[op.CHAIN]
+    return list(plan.code[len(plan.code) - 2 * count :]) if count else []
+
+
+def heights(plan: Plan) -> tuple[int, int, int]:
+    """The greatest height of either stack when a plan runs, with room for the comparison at hand, and the last."""
+    condition, scorer, _, _ = sections(plan)
     bits = vectors = most_bits = most_vectors = 0
-    for operation, _, _ in instructions(plan):
-        if operation == op.SURVIVE:
-            assert bits == 1
-            bits = 0
-        elif operation <= op.GT:
-            bits += 1
-        elif operation in (op.AND, op.OR):
-            assert bits >= 2
-            bits -= 1
+    for operation, _, _ in condition + scorer:
+        if operation < op.FIELD:
+            popped = operation & op.SOURCE == op.TOP
+            pushed = operation & op.JOIN == op.PUSH
+            assert not (popped and pushed)
+            assert bits >= (2 if popped else 0 if pushed else 1)
+            most_bits = max(most_bits, bits + 1)
+            bits += pushed - popped
         elif operation in (op.FIELD, op.LITERAL):
             vectors += 1
         elif operation == op.ADD:
-            assert vectors >= 2
             vectors -= 1
         elif operation == op.GATE:
-            assert bits >= 1
             bits -= 1
         most_bits, most_vectors = max(most_bits, bits), max(most_vectors, vectors)
-    return most_bits, most_vectors, bits, vectors
+        assert vectors >= 0
+        assert bits >= 1
+    return most_bits, most_vectors, vectors
 
 
 def test_lower__a_small_policy_instruction_by_instruction() -> None:
-    view = View(CatalogIndex(CATALOG), Health(), V2)
-    price = view.position["price_in"]
     condition = ["and", ["cmp", "price_in", "le", 5], ["not", ["is", "disabled"]], ["meets_req"]]
     plan = plan_of(condition, ["neg", ["normalize", ["field", "price_in"]]])
-    assert instructions(plan) == [
-        (op.LE, price, 0),
-        (op.ROW, -op.MEETS_REQUEST - 1, 0),
-        (op.AND, 0, 0),
-        (op.ROW, -op.DISABLED - 1, 0),
-        (op.NOT, 0, 0),
-        (op.AND, 0, 0),
-        (op.SURVIVE, 0, 0),
-        (op.FIELD, price, 0),
-        (op.NORMALIZE, 0, 0),
-        (op.NEGATE, 0, 0),
+    assert sections(plan) == (
+        [
+            (op.LE | op.PUSH, PRICE, 1),
+            (op.LIVE | op.AND, op.MEETS_REQUEST, 0),
+            (op.LIVE | op.AND | op.INVERT, op.DISABLED, 0),
+        ],
+        [(op.FIELD, PRICE, 0), (op.NORMALIZE, 0, 0), (op.NEGATE, 0, 0)],
+        [(PRICE, NEITHER, 1)],
+        [1, 2, 3],
+    )
+    assert list(plan.numbers) == [0.0, 5.0]
+    assert plan.fields == {PRICE}
+    assert (plan.code[op.MODE], plan.code[op.SELECTOR], plan.version) == (op.LEAST_FIRST, op.ARGMAX, V2)
+
+
+def test_lower__relations_are_cuts_as_they_are_or_inverted() -> None:
+    for relation, source in {"le": op.LE, "lt": op.LT, "gt": op.LE | op.INVERT, "ge": op.LT | op.INVERT}.items():
+        assert sections(plan_of(["cmp", "price_in", relation, 2]))[0] == [(source, PRICE, 1)]
+        inverted = sections(plan_of(["not", ["cmp", "price_in", relation, 2]]))[0]
+        assert inverted == [(source ^ op.INVERT, PRICE, 1)]
+    equal = [(op.LE | op.PUSH, PRICE, 1), (op.LT | op.AND | op.INVERT, PRICE, 2)]
+    unequal = [(op.LT | op.PUSH, PRICE, 1), (op.LE | op.OR | op.INVERT, PRICE, 2)]
+    assert sections(plan_of(["cmp", "price_in", "eq", 2]))[0] == equal
+    assert sections(plan_of(["cmp", "price_in", "ne", 2]))[0] == unequal
+    assert sections(plan_of(["not", ["cmp", "price_in", "eq", 2]]))[0] == unequal
+    assert sections(plan_of(["not", ["cmp", "price_in", "ne", 2]]))[0] == equal
+    nested = sections(plan_of(["or", ["cmp", "price_in", "eq", 2], ["top"]]))[0]
+    assert nested == [(op.ROW | op.PUSH, 0, 0)]  # normal form: top absorbs or
+    either = sections(plan_of(["or", ["cmp", "price_in", "eq", 2], ["is", "disabled"]]))[0]
+    assert either == [*equal, (op.LIVE | op.OR, op.DISABLED, 0)]
+
+
+def test_lower__what_is_nested_otherwise_is_pushed_and_joined() -> None:
+    condition = ["and", ["is", "disabled"], ["or", ["is", "breaker_open"], ["meets_req"]]]
+    assert sections(plan_of(condition))[0] == [
+        (op.LIVE | op.PUSH, op.DISABLED, 0),
+        (op.LIVE | op.PUSH, op.BREAKER_OPEN, 0),
+        (op.LIVE | op.OR, op.MEETS_REQUEST, 0),
+        (op.TOP | op.AND, 0, 0),
     ]
-    assert plan.constants.tolist() == [5.0]
-    assert (plan.selector, plan.version) == (op.ARGMAX, V2)
+    # The negation of an `or` is the conjunction of the negations: nothing is nested.
+    condition = ["and", ["is", "disabled"], ["not", ["or", ["is", "breaker_open"], ["meets_req"]]]]
+    assert sections(plan_of(condition))[0] == [
+        (op.LIVE | op.PUSH, op.DISABLED, 0),
+        (op.LIVE | op.AND | op.INVERT, op.BREAKER_OPEN, 0),
+        (op.LIVE | op.AND | op.INVERT, op.MEETS_REQUEST, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scorer", "mode"),
+    [
+        (["field", "price_in"], op.GREATEST_FIRST),
+        (["scale", -2, ["field", "price_in"]], op.LEAST_FIRST),
+        (["neg", ["scale", -2, ["normalize", ["field", "price_in"]]]], op.GREATEST_FIRST),
+        (["clamp", 0, 1, ["neg", ["field", "price_in"]]], op.LEAST_FIRST),
+        (["clamp", 1, 0, ["field", "price_in"]], op.GENERAL),
+        (["normalize", ["neg", ["field", "price_in"]]], op.GENERAL),
+        (["gate", ["is", "trains"], ["field", "price_in"]], op.GENERAL),
+        (["add", ["field", "price_in"], ["neg", ["normalize", ["field", "context"]]]], op.BLEND),
+        (["add", ["scale", 2, ["scale", 3, ["field", "price_in"]]], ["lit", 4]], op.BLEND),
+        (["add", ["clamp", 0, 1, ["field", "price_in"]], ["lit", 4]], op.GENERAL),
+        (["add", ["gate", ["is", "trains"], ["lit", 1]], ["lit", 4]], op.GENERAL),
+    ],
+)
+def test_lower__chooses_the_kernel_by_the_scorer(scorer: list[Any], mode: int) -> None:
+    assert plan_of(["top"], scorer).code[op.MODE] == mode
+
+
+def test_lower__where_all_score_the_same_catalog_order_decides() -> None:
+    for scorer in (["zero"], ["lit", 3], ["neg", ["scale", 2, ["lit", 1]]]):
+        plan = plan_of(["top"], scorer)
+        assert (plan.code[op.SELECTOR], plan.code[op.MODE]) == (op.ORDERED, op.BLEND)
+
+
+def test_lower__notes_the_bounds_that_clauses_set_on_a_field_it_ranks_by() -> None:
+    condition = ["and", ["cmp", "price_in", "le", 5], ["cmp", "price_in", "gt", 1], ["cmp", "context", "ge", 9]]
+    scorer = ["add", ["normalize", ["field", "price_in"]], ["normalize", ["field", "tok_s"]], ["field", "context"]]
+    plan = plan_of(condition, scorer)
+    _, _, ends, _ = sections(plan)
+    bounds = {field: [plan.numbers[at] if at >= 0 else None for at in pair] for field, *pair in ends}
+    position = VIEW.position
+    assert bounds == {PRICE: [1.0, 5.0], position["tok_s"]: [None, None], position["context"]: [9.0, None]}
+    # A bound inside an `or` holds for some survivors only.
+    some = plan_of(["or", ["cmp", "price_in", "le", 5], ["is", "trains"]], ["field", "price_in"])
+    assert sections(some)[2] == [(PRICE, NEITHER, NEITHER)]
 
 
 def test_lower__an_add_begins_at_zero() -> None:
-    plan = plan_of(["top"], ["add", ["lit", 1], ["lit", 2]])
-    assert [step[0] for step in instructions(plan)[2:]] == [op.LITERAL, op.LITERAL, op.ADD, op.LITERAL, op.ADD]
-    assert plan.constants.tolist() == [0.0, 1.0, 2.0]
+    plan = plan_of(["top"], ["add", ["lit", 1], ["field", "price_in"]])
+    assert [step[0] for step in sections(plan)[1]] == [op.LITERAL, op.FIELD, op.ADD, op.LITERAL, op.ADD]
+    assert list(plan.numbers) == [0.0, 0.0, 1.0]
 
 
 def test_lower__older_policies_normalize_by_plain_division_and_have_scorers_of_their_own() -> None:
     scorer = ["add", ["normalize", ["cost"]], ["partner"]]
     plan = lowered(tr.admit(old_term_of(["top"], scorer), CATALOG.fields))
     view = View(CatalogIndex(CATALOG), Health(), V1)
-    assert instructions(plan)[2:] == [
-        (op.LITERAL, 0, 0),
+    assert sections(plan)[1] == [
+        (op.LITERAL, 0, 1),
         (op.FIELD, len(view.position) + op.COST, 0),
-        (op.NORMALIZE_V1, 0, 0),
+        (op.NORMALIZE_V1, -1, 0),
         (op.ADD, 0, 0),
         (op.FIELD, view.position["*partner"], 0),
         (op.ADD, 0, 0),
     ]
+    assert plan.code[op.MODE] == op.GENERAL
 
 
 @pytest.mark.parametrize(
     ("selector", "kind", "limit", "temperature"),
     [
-        (["argmax"], op.ARGMAX, 2**62, 0.0),
-        (["ordered"], op.ORDERED, 2**62, 0.0),
-        (["sample", -2], op.SAMPLE, 2**62, -2.0),
+        (["argmax"], op.ARGMAX, 2**31 - 1, 0.0),
+        (["ordered"], op.ORDERED, 2**31 - 1, 0.0),
+        (["sample", -2], op.SAMPLE, 2**31 - 1, -2.0),
         (["top_k", 5, ["top_k", 3.0, ["argmax"]]], op.ARGMAX, 3, 0.0),
         (["top_k", 3, ["top_k", 5, ["sample", 1]]], op.SAMPLE, 3, 1.0),
-        (["top_k", 1e300, ["ordered"]], op.ORDERED, 2**62, 0.0),
+        (["top_k", 1e15, ["ordered"]], op.ORDERED, 2**31 - 1, 0.0),
     ],
 )
 def test_lower__selectors(selector: list[Any], kind: int, limit: int, temperature: float) -> None:
-    plan = plan_of(["top"], ["zero"], selector)
-    assert (plan.selector, plan.limit, plan.temperature) == (kind, limit, temperature)
+    plan = plan_of(["top"], ["field", "price_in"], selector)
+    assert (plan.code[op.SELECTOR], plan.code[op.LIMIT], plan.numbers[0]) == (kind, limit, temperature)
 
 
 def test_lower__a_chain_lists_rows_by_the_last_place_of_their_pair() -> None:
@@ -126,33 +212,35 @@ def test_lower__a_chain_lists_rows_by_the_last_place_of_their_pair() -> None:
         {"provider": "p", "provider_id": "q", "model": "n", "model_family": "m"},
     ]
     plan = plan_of(["top"], ["field", "price_in"], ["chain", links])
-    assert plan.selector == op.CHAIN
-    assert plan.chain_rows.tolist() == [0, 1, 3, 2]
-    assert plan.chain_places.tolist() == [2, 4, 4, 5]
+    assert plan.code[op.SELECTOR] == op.CHAINED
+    assert chain_of(plan) == [0, 2, 1, 4, 3, 4, 2, 5]
     # A chain scores by place alone: nothing else is computed.
-    assert instructions(plan)[-1] == (op.SURVIVE, 0, 0)
+    assert sections(plan)[1] == []
 
 
 def test_lower__a_name_that_no_offer_has_is_the_empty_row() -> None:
-    assert instructions(plan_of(["provider_eq", "ghost"]))[0] == (op.ROW, 1, 0)
-    assert instructions(plan_of(["bot"]))[0] == (op.ROW, 1, 0)
-    assert instructions(plan_of(["top"]))[0] == (op.ROW, 0, 0)
+    assert sections(plan_of(["provider_eq", "ghost"]))[0] == [(op.ROW, 1, 0)]
+    assert sections(plan_of(["bot"]))[0] == [(op.ROW, 1, 0)]
+    assert sections(plan_of(["top"]))[0] == [(op.ROW, 0, 0)]
 
 
-def test_lower__states_the_depth_that_a_plan_reaches() -> None:
+def test_lower__states_the_heights_that_a_plan_reaches() -> None:
     for number in range(15):
         world = draw_world(41, number, size=12)
         catalog = tr.Catalog.from_records(world.offers, WORLD_FIELDS, world.tier_order)
         for case in world.cases:
             plan = lowered(tr.admit(case.term, catalog.fields), catalog)
-            most_bits, most_vectors, bits, vectors = heights(plan)
-            assert max(most_bits, most_vectors, 2) == plan.depth
-            assert bits == 0
-            assert vectors == (0 if plan.selector == op.CHAIN else 1)
-            assert plan.code.dtype == np.int32
+            most_bits, most_vectors, vectors = heights(plan)
+            assert most_bits <= plan.bits <= most_bits + 1
+            assert max(most_vectors, 2) == plan.vectors
+            assert vectors == (0 if plan.code[op.SELECTOR] == op.CHAINED else 1)
+            assert plan.ends >= plan.code[op.ENDS]
+            _, _, _, clauses = sections(plan)
+            assert clauses == sorted(clauses)
+            assert clauses[-1] == plan.code[op.FILTER]
 
 
-def test_lower__deep_terms_fit_their_depth() -> None:
+def test_lower__deep_terms_fit_their_heights() -> None:
     condition: list[Any] = ["is", "region_eu"]
     scorer: list[Any] = ["field", "price_in"]
     rng = Random(1)
@@ -160,6 +248,7 @@ def test_lower__deep_terms_fit_their_depth() -> None:
         condition = [rng.choice(("and", "or")), ["is", "trains"], ["not", condition]]
         scorer = ["add", ["lit", 1], ["gate", ["is", "trains"], ["neg", scorer]]]
     plan = plan_of(condition, scorer)
-    most_bits, most_vectors, _, _ = heights(plan)
-    assert plan.depth == max(most_bits, most_vectors)
-    assert plan.depth > 15
+    most_bits, most_vectors, _ = heights(plan)
+    assert most_bits <= plan.bits <= most_bits + 1
+    assert plan.vectors == most_vectors
+    assert most_vectors > 15

@@ -54,9 +54,10 @@ def test_values__are_what_the_reference_observes() -> None:
 
 def test_columns__are_padded_with_zeros_and_hold_no_nan() -> None:
     for _, view, _, _ in views(62, 8):
-        assert view.columns.shape == (len(view.position), view.index.width)
-        assert not np.isnan(view.columns).any()
-        assert not view.columns[:, view.index.size :].any()
+        columns = np.array(view.observations.columns)
+        assert columns.shape == (len(view.position), view.index.width)
+        assert not np.isnan(columns).any()
+        assert not columns[:, view.index.size :].any()
 
 
 def test_live_rows__are_what_the_reference_decides() -> None:

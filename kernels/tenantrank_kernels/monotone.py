@@ -100,7 +100,11 @@ def _settle_ties(
     count = entries[at_.WORDS]
     stack = words(table(scratch)[at_.BITS])
     code = integers(entries[at_.CODE])
-    field = code[at + op.HEADER + 3 * (code[at + op.FILTER] + code[at + op.SCORE])]
+    numbers = code[at + op.NUMBERS]
+    start = at + op.HEADER + 3 * code[at + op.FILTER]
+    finish = start + 3 * code[at + op.SCORE]
+    field = code[finish]
+    values = doubles(longs(entries[at_.COLUMNS])[field])
     ordered = doubles(longs(entries[at_.ORDERED])[field])
     low, high = ordered[least], ordered[greatest]
     score = scores[first + wanted - 1]
@@ -114,7 +118,10 @@ def _settle_ties(
     for w in range(count):
         bits = stack[w] & stack[2 * count + w] & ~stack[count + w]
         while bits:
-            rows[first + filled] = w * 64 + lowest(bits)
+            row = w * 64 + lowest(bits)
+            rows[first + filled] = row
+            # Its own score: one zero equals the other, and is another double.
+            scores[first + filled] = value_score(frame, start, finish, numbers, low, high, values[row])
             filled += 1
             if filled == wanted:
                 return

@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 FUZZ_CASES ?= 200000
 FUZZ_SEED ?= 1
+BENCH_FLAGS ?=
 
-.PHONY: run test check lint nojit wheel boundscheck fuzz clean
+.PHONY: run test check lint nojit wheel boundscheck fuzz bench clean
 
 run: .venv/installed  ## rank the sample customer base over the bundled catalog
 	$(BIN)/tenantrank tenants data/tenants.csv --rulebook data/rules.yaml --overlay data/overlay.example.yaml \
@@ -33,6 +34,11 @@ boundscheck: .venv/installed-dev  ## kernels, engine and fuzz with every array a
 fuzz: .venv/installed-dev  ## the engine against the reference evaluator
 	$(BIN)/python -m tests.fuzz.differential --cases $(FUZZ_CASES) --seed $(FUZZ_SEED)
 
+bench: .venv/installed-bench  ## pytest-benchmark, then the suite: results and report in out/
+	mkdir -p out
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-json=out/pytest-benchmark.json
+	$(BIN)/tenantrank bench --json out/bench.json --report out/bench $(BENCH_FLAGS)
+
 clean:
 	rm -rf .venv out dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
 
@@ -47,3 +53,7 @@ clean:
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@ .venv/installed
+
+.venv/installed-bench: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	touch $@ .venv/installed .venv/installed-dev

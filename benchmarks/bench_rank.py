@@ -1,7 +1,4 @@
-"""Ranking many policies: the engine in batch and one by one, against NumPy and the reference evaluator.
-
-``pytest benchmarks`` runs each once and checks it; ``pytest benchmarks --benchmark-enable`` measures.
-"""
+"""Every implementation of the table on the six shapes: nothing is timed that is not checked."""
 
 from __future__ import annotations
 
@@ -9,26 +6,34 @@ from typing import Any
 
 import pytest
 
-from benchmarks.implementations import IMPLEMENTATIONS, Workload, workload
-from tenantrank_kernels import JIT_DISABLED
-
-SIZES = [(512, 60)] if JIT_DISABLED else [(512, 60), (2048, 60)]
-
-
-@pytest.fixture(scope="module", params=SIZES, ids=lambda size: f"{size[0]} offers, {size[1]} policies")
-def load(request: pytest.FixtureRequest) -> Workload:
-    return workload(*request.param)
+from benchmarks.conftest import FULL
+from tenantrank.bench.answers import Answers
+from tenantrank.bench.implementations import RANKERS, TOGETHER, check
+from tenantrank.bench.optional import AbsentError
+from tenantrank.bench.ready import Implementation
+from tenantrank.bench.workload import Workload
 
 
-@pytest.fixture(scope="module")
-def expected(load: Workload) -> list[list[str]]:
-    return IMPLEMENTATIONS["pure python reference"](load)()
+@pytest.mark.parametrize("name", RANKERS)
+def bench_rank(benchmark: Any, work: tuple[Workload, Answers], name: str) -> None:
+    measure(benchmark, "rank", RANKERS[name], *work)
 
 
-@pytest.mark.parametrize("name", IMPLEMENTATIONS)
-def bench_rank(benchmark: Any, load: Workload, expected: list[list[str]], name: str) -> None:
-    benchmark.group = f"rank | {len(load.records)} offers, {len(load.policies)} policies"
-    run = IMPLEMENTATIONS[name](load)
-    assert run() == expected
-    assert any(expected)
-    benchmark(run)
+@pytest.mark.parametrize("name", TOGETHER)
+def bench_all_tenants(benchmark: Any, work: tuple[Workload, Answers], name: str) -> None:
+    measure(benchmark, "all tenants", TOGETHER[name], *work)
+
+
+def measure(benchmark: Any, what: str, implementation: Implementation, work: Workload, expected: Answers) -> None:
+    part = work.first(min(implementation.most, FULL[0] if implementation.most > FULL[1] else FULL[1]))
+    benchmark.group = f"{what} | {len(work.catalog)} offers"
+    benchmark.extra_info["policies"] = len(part.policies)
+    try:
+        ready = implementation.prepare(part)
+    except AbsentError as error:
+        pytest.skip(str(error))
+    try:
+        assert check(implementation, ready, part, expected) is None
+        benchmark(ready.run)
+    finally:
+        ready.close()

@@ -1,8 +1,8 @@
 """The `tenantrank` command: what it offers, and how a failure leaves it.
 
-Exit code 0: done. 1: done, and the answer is a no: a conformance case failed, or with ``tenants --strict`` a tenant was
-refused or has no offer. 2: bad input, or an output that cannot be written; stderr says what, one line a fault. 130:
-interrupted.
+Exit code 0: done. 1: done, and the answer is a no: a conformance case failed, a benchmark met a wrong answer, or with
+``tenants --strict`` a tenant was refused or has no offer. 2: bad input, or an output that cannot be written; stderr
+says what, one line a fault. 130: interrupted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 import typer
 
 import tenantrank
-from tenantrank.cli import catalog, conform, explain, rank, tenants
+from tenantrank.cli import bench, catalog, conform, explain, rank, tenants
 from tenantrank.cli.output import errors
 from tenantrank.errors import TenantrankError
 
@@ -34,6 +34,7 @@ app.command("tenants")(tenants.tenants)
 app.command("explain")(explain.explain)
 app.add_typer(catalog.app, name="catalog")
 app.command("conform")(conform.conform)
+app.command("bench")(bench.bench)
 
 
 def _print_version(wanted: bool) -> None:

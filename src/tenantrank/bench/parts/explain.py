@@ -1,0 +1,163 @@
+"""Part ``explain``: what it costs to say why, against what the filter alone costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tenantrank.bench.measuring import interleaved
+from tenantrank.bench.parts.timing import MICRO
+from tenantrank.bench.ready import Role
+from tenantrank.bench.results import Log, Row
+from tenantrank.bench.rules import Rule
+from tenantrank.bench.settings import Settings
+from tenantrank.bench.workload import Columns, Workload, passing
+from tenantrank.engine import Engine
+from tenantrank.policy.builder import Pred, catalog_order, policy
+from tenantrank.policy.policy import Policy, admit
+
+PART = "explain"
+UNIT = "µs per policy"
+FILTER = "the filter alone"
+FIRST = "first failing clause of every offer"
+COUNTS = "counts per clause"
+WORDS = "reasons in words, by offer"
+ALL = "every failing clause"
+
+_HOW = {
+    FILTER: "Engine.rank of the same filter without a score, k=1",
+    COUNTS: "Engine.clause_counts: offers that each clause is the first to turn away",
+    FIRST: "Engine.rejections, as arrays",
+    WORDS: "Decision.rejected of a new decision",
+    ALL: "Decision.explain().clauses of a new decision: how many offers fail each clause",
+}
+
+
+def measure(settings: Settings, log: Log) -> None:
+    """Time the engine's explanations and the filter alone, each beside NumPy's."""
+    for offers in settings.sizes:
+        work = Workload.make("six shapes", offers, settings.pick(300, 12), settings.seed)
+        engine = Engine(work.catalog)
+        alone = [_filter_alone(each, work) for each in work.policies]
+        wrong = _wrong(engine, work)
+        if wrong is not None:
+            log.fail(PART, f"{offers:,} offers", wrong)
+            continue
+        settings.on_step(f"{PART}: {offers:,} offers")
+        runs: dict[tuple[str, str], Callable[[], object]] = {
+            (FILTER, "engine"): partial(_each, partial(engine.rank, k=1), alone),
+            (COUNTS, "engine"): partial(_each, engine.clause_counts, work.policies),
+            (FIRST, "engine"): partial(_each, engine.rejections, work.policies),
+            (WORDS, "engine"): partial(_each, partial(_rejected, engine), work.policies),
+            (ALL, "engine"): partial(_each, partial(_failed, engine), work.policies),
+            (FILTER, "NumPy"): partial(_each_rule, _filter, work),
+            (COUNTS, "NumPy"): partial(_each_rule, _counts, work),
+            (FIRST, "NumPy"): partial(_each_rule, _first_failing, work),
+            (WORDS, "NumPy"): partial(_in_words, work),
+            (ALL, "NumPy"): partial(_each_rule, _all_counts, work),
+        }
+        timings = interleaved(runs, settings.repeats, settings.least_s)
+        count = len(work.policies)
+        for (case, name), timing in timings.items():
+            role: Role = "engine" if name == "engine" else "baseline"
+            values = timing.values(MICRO / count)
+            values["times the filter alone"] = timing.least / timings[FILTER, name].least
+            note = _HOW[case] if name == "engine" else ""
+            log.add(Row(PART, case, name, role, UNIT, values, offers, count, count, settings.repeats, note))
+
+
+def _rejected(engine: Engine, each: Policy) -> dict[str, str]:
+    return dict(engine.rank(each, k=1).rejected)
+
+
+def _failed(engine: Engine, each: Policy) -> list[int]:
+    return [clause.failed for clause in engine.rank(each, k=1).explain().clauses]
+
+
+def _filter_alone(each: Policy, work: Workload) -> Policy:
+    """Give a policy with the same filter and nothing to rank by."""
+    condition = Pred(*each.filter.term())
+    return admit(policy(condition, selector=catalog_order), work.catalog.fields)
+
+
+def _each(run: Callable[[Policy], object], policies: list[Policy] | tuple[Policy, ...]) -> None:
+    for each in policies:
+        run(each)
+
+
+def _each_rule(run: Callable[[Rule, Columns], object], work: Workload) -> None:
+    columns = work.columns
+    for rule in work.rules:
+        run(rule, columns)
+
+
+def _filter(rule: Rule, columns: Columns) -> Any:
+    return np.flatnonzero(passing(rule.condition, columns))
+
+
+def _failing(rule: Rule, columns: Columns) -> Any:
+    return ~np.stack([passing(clause, columns) for clause in rule.clauses])
+
+
+def _first_failing(rule: Rule, columns: Columns) -> Any:
+    """Give the position of each offer's first failing clause, and the number of clauses where it passes."""
+    failing = _failing(rule, columns)
+    return np.where(failing.any(axis=0), failing.argmax(axis=0), len(failing))
+
+
+def _counts(rule: Rule, columns: Columns) -> Any:
+    """Count the offers that each clause is the first to turn away."""
+    counts, left = [], np.ones(len(columns), dtype=bool)
+    before = len(columns)
+    for clause in rule.clauses:
+        left &= passing(clause, columns)
+        after = int(np.count_nonzero(left))
+        counts.append(before - after)
+        before = after
+    return counts
+
+
+def _all_counts(rule: Rule, columns: Columns) -> Any:
+    return _failing(rule, columns).sum(axis=1)
+
+
+def _in_words(work: Workload) -> None:
+    ids = work.catalog.offer_ids
+    for each, rule in zip(work.policies, work.rules, strict=True):
+        _words(each, _first_failing(rule, work.columns), ids)
+
+
+def _words(each: Policy, first: Any, ids: Sequence[str]) -> dict[str, str]:
+    reasons = [_reason(clause.op, clause.parameters) for clause in each.clauses]
+    rows = np.flatnonzero(first < len(reasons))
+    return {ids[row]: reasons[at] for row, at in zip(rows.tolist(), first[rows].tolist(), strict=True)}
+
+
+def _wrong(engine: Engine, work: Workload) -> str | None:
+    """Compare what the engine explains with what NumPy finds, clause by clause and offer by offer."""
+    ids = work.catalog.offer_ids
+    for at, (each, rule) in enumerate(zip(work.policies, work.rules, strict=True)):
+        first = _first_failing(rule, work.columns)
+        found: tuple[tuple[str, Any, Any], ...] = (
+            (COUNTS, engine.clause_counts(each).tolist(), _counts(rule, work.columns)),
+            (FIRST, engine.rejections(each).first.tolist(), first.tolist()),
+            (ALL, _failed(engine, each), _all_counts(rule, work.columns).tolist()),
+            (WORDS, _rejected(engine, each), _words(each, first, ids)),
+        )
+        for what, ours, expected in found:
+            if ours != expected:
+                return f"policy {at}: {what} differs from what NumPy finds"
+    return None
+
+
+def _reason(op: str, parameters: tuple[Any, ...]) -> str:
+    """Give the reason of a clause as the language's specification names it."""
+    if op == "cmp":
+        return f"cmp:{parameters[0]}:{parameters[1]}"
+    named = {"is": "is:", "has_cap": "missing_capability:"}
+    if op in named:
+        return f"{named[op]}{parameters[0]}"
+    return {"provider_eq": "provider_id"}.get(op, op)

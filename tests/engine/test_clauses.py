@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
 from tenantrank.policy.normal_form import Node, clauses_of
 from tenantrank.policy.signature import V2
-from tests.engine.samples import worlds
+from tests.engine.samples import catalog_of, offer, policy_of, worlds
 from tests.kernels.reference import rows_of
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.generate import Vocabulary, random_pred
@@ -85,3 +86,17 @@ def test_clause_masks__are_what_the_reference_decides_for_each_on_its_own() -> N
 def test_first_failing__of_no_checks_passes_every_offer() -> None:
     catalog = tr.Catalog.from_records([{"id": "a", "provider_id": "p", "model_family": "m"}])
     assert first_failing([], CatalogIndex(catalog)).tolist() == [0]
+
+
+def test_clause_masks__are_the_same_from_several_threads() -> None:
+    catalog = catalog_of(*(offer(f"o{at}", f"p{at % 5}", price_in=float(at % 11)) for at in range(300)))
+    engine = tr.Engine(catalog)
+    condition = ["and", ["cmp", "price_in", "le", 6], ["not", ["provider_eq", "p3"]], ["cmp", "price_in", "ne", 4]]
+    policy = policy_of(catalog, condition)
+    wanted = [clause.failed for clause in engine.rank(policy).explain().clauses]
+
+    def work(_: int) -> bool:
+        return all([clause.failed for clause in engine.rank(policy).explain().clauses] == wanted for _ in range(50))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(8)))

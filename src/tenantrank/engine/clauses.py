@@ -80,9 +80,11 @@ def clause_masks(clauses: Sequence[Node], view: View, request: Request) -> Bits:
         view.index.rows,
         view.live_rows(request),
     )
+    # Bound to names, since a kernel takes addresses, which keep nothing alive.
+    ends = np.array(bounds)
     masks = np.empty((len(clauses), words), dtype=np.uint64)
     scratch = scratch_of(words, program.bits, 0, 0)
-    condition_masks(frame.handle, scratch.handle, handle_of(np.array(bounds)), len(clauses), handle_of(masks.ravel()))
+    condition_masks(frame.handle, scratch.handle, handle_of(ends), len(clauses), handle_of(masks.ravel()))
     return masks
 
 

@@ -6,6 +6,7 @@
 | `bind_programs` | where the comparisons of programs cut the columns of a catalog |
 | `condition_masks` | the offers that pass each of several conditions |
 | `clause_counts`, `first_failing` | how many offers fail each clause first; which clause each offer fails first |
+| `fingerprints` | the two-part checksums of many texts |
 | `fill_order` | a column's order, which the others read |
 
 What an instruction is stands in `opcodes`, what kernels read and write in `frames`. Kernels import nothing of the
@@ -15,6 +16,7 @@ Python and compute the same bits.
 
 from tenantrank_kernels import frames, opcodes
 from tenantrank_kernels._compile import JIT_DISABLED, compiled_before, entry_point, python_body
+from tenantrank_kernels.checksums import fingerprints
 from tenantrank_kernels.conditions import bind_programs, condition_masks
 from tenantrank_kernels.frames import Frame, handle_of
 from tenantrank_kernels.orders import fill_order
@@ -30,6 +32,7 @@ __all__ = [
     "condition_masks",
     "entry_point",
     "fill_order",
+    "fingerprints",
     "first_failing",
     "frames",
     "handle_of",

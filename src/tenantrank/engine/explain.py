@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.engine.clauses import Check, checks_of, first_failing
+from tenantrank.engine.index import EVERY_OFFER, Bits
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
 from tenantrank.policy.arguments import check_type
@@ -86,26 +87,40 @@ class Explanation:
     @cached_property
     def clauses(self) -> tuple[Clause, ...]:
         """The clauses in the order they are tried."""
-        failing = self.failing
-        single = failing.sum(axis=0) == 1
-        return tuple(
-            Clause(
-                node.encoding,
-                describe_clause(node),
-                self._parts[at].origins.get(node.encoding, ()),
-                int(failing[at].sum()),
-                int((failing[at] & single).sum()),
-            )
-            for at, node in enumerate(self._nodes)
+        return tuple(self._clause(at) for at in range(len(self._nodes)))
+
+    def _clause(self, at: int) -> Clause:
+        node, fails = self._nodes[at], self._fails[at]
+        return Clause(
+            node.encoding,
+            describe_clause(node),
+            self._parts[at].origins.get(node.encoding, ()),
+            int(np.bitwise_count(fails).sum()),
+            int(np.bitwise_count(fails & self._fails_one).sum()),
         )
+
+    @cached_property
+    def _fails(self) -> Bits:
+        """The offers that fail each clause, (clauses, words)."""
+        fails = np.zeros((len(self._nodes), self._index.words), dtype=np.uint64)
+        for check in self._checks:
+            fails[check.clause] |= self._index.rows[EVERY_OFFER] & ~check.passes
+        return fails
+
+    @cached_property
+    def _fails_one(self) -> Bits:
+        """The offers that fail one clause and no other, (words,)."""
+        one = np.zeros(self._index.words, dtype=np.uint64)
+        more = one.copy()
+        for fails in self._fails:
+            more |= one & fails
+            one |= fails
+        return one & ~more
 
     @cached_property
     def failing(self) -> NDArray[np.bool_]:
         """Whether each clause, (clauses, offers), is failed by each offer, in catalog order."""
-        failing = np.zeros((len(self._nodes), self._index.size), dtype=bool)
-        for check in self._checks:
-            failing[check.clause] |= ~self._index.unpack(check.passes)
-        return failing
+        return self._index.unpack(self._fails)
 
     def first_reasons(self) -> dict[str, str]:
         """Give the reason of the first failing check of each rejected offer, by offer id in catalog order."""
@@ -145,7 +160,7 @@ class Explanation:
         of equal size the one that most offers share stands, then the one whose clauses are tried first.
         """
         failing = self.failing
-        counts = failing.sum(axis=0)
+        counts = failing.view(np.uint8).sum(axis=0, dtype=np.uint16)
         if counts.size == 0 or counts.min() == 0:
             return ()
         nearest = failing[:, counts == counts.min()]
@@ -155,7 +170,7 @@ class Explanation:
         most = max(shared.values())
         rivals = [sets.index(one) for one, count in shared.items() if count == most]
         chosen = min(np.flatnonzero(nearest[:, column]).tolist() for column in rivals)
-        return tuple(self.clauses[at] for at in chosen)
+        return tuple(self._clause(at) for at in chosen)
 
     def _observed(self, node: Node, view: View, row: int) -> Any:
         catalog = self._index.catalog

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tenantrank.engine.fingerprints import fingerprints_of
+from tenantrank.engine.given import NO_REQUEST
 from tenantrank.policy.arguments import check_type
 from tenantrank.tenants import CompiledPolicy, Fleet
 
@@ -70,14 +72,18 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
     failed = index < 0
     survived = _of_tenants(ranked.survived, index, failed)
     offered = _of_tenants(ranked.ranked, index, failed) > 0
-    stranded = set(fleet.index[~offered & ~failed].tolist())
-    deciding = [_deciding(engine, compiled) if at in stranded else None for at, compiled in enumerate(fleet.policies)]
+    stranded = ~offered & ~failed
+    passing = dict(zip(fleet.index[stranded].tolist(), survived[stranded].tolist(), strict=True))
+    deciding = [
+        _deciding(engine, compiled, passing[at]) if at in passing else None
+        for at, compiled in enumerate(fleet.policies)
+    ]
     status = np.where(failed, 2, np.where(offered, 0, 1)).astype(np.int8)
     messages = {error.row: error.message for error in fleet.errors}
     columns = [
         pa.array(list(fleet.tenants), pa.string()),
         pa.DictionaryArray.from_arrays(pa.array(status), pa.array([RANKED, NO_OFFER, ERROR])),
-        _spread([policy.fingerprint for policy in policies], index, failed),
+        _spread(fingerprints_of(policies), index, failed),
         _spread([policy.identity for policy in policies], index, failed),
         pa.array(survived, pa.int32(), mask=failed),
         *_lists(engine, ranked, index, failed),
@@ -91,14 +97,13 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
     )
 
 
-def _deciding(engine: Engine, compiled: CompiledPolicy) -> str:
+def _deciding(engine: Engine, compiled: CompiledPolicy, survivors: int) -> str:
     """Say what leaves a policy without an offer: the fewest clauses, or a selector that lists none of those that
     pass.
     """
-    decision = engine.rank(compiled, k=1)
-    if decision.survivors:
-        return f"the selector keeps none of the {decision.survivors} offers that pass ({compiled.selector})"
-    return "; ".join(map(str, decision.explain().deciding()))
+    if survivors:
+        return f"the selector keeps none of the {survivors} offers that pass ({compiled.selector})"
+    return "; ".join(map(str, engine.explain(compiled.policy, NO_REQUEST, compiled.origins).deciding()))
 
 
 def _of_tenants(values: NDArray[np.int32], index: NDArray[np.int32], failed: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -77,6 +77,7 @@ def not_utf8(kind=None):
         (pa.array([{"a": 1}, None]), [None]),
         (pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int8())), [None]),
         (pa.array([[1], []], pa.list_(pa.int8())), [[]]),
+        (pa.array([["a", None], None], pa.list_(pa.string())), [["a", None], None]),
         (pa.array([b"x", None]), [None]),
         (pa.array([(1, 2, 3), None], pa.month_day_nano_interval()), [None]),
         (

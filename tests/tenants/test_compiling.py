@@ -1,6 +1,7 @@
 """One tenant to one policy."""
 
 import copy
+import pickle
 
 import hypothesis.strategies as st
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from tenantrank.errors import TenantError
 from tenantrank.policy.policy import admit
 from tenantrank.policy.signature import MAX_NODES
-from tenantrank.tenants import Rulebook
+from tenantrank.tenants import Origin, Rulebook
 from tests.reference.predicates import holds
 from tests.tenants.books import BASE, FIELDS, book, plain_compile
 
@@ -269,6 +270,41 @@ def test_compile__gives_what_nobody_can_change_for_others():
     again = copy.deepcopy(compiled)
     assert again == compiled
     assert again.origins is not compiled.origins
+
+
+@pytest.mark.parametrize("name", ["policy", "origins", "preference", "rules", "warnings", "more"])
+def test_compiled__cannot_be_changed(name):
+    compiled = book().compile({"plan": "free"})
+    with pytest.raises(AttributeError):
+        setattr(compiled, name, None)
+
+
+def test_compiled__is_equal_where_policy_and_reasons_are():
+    rules = {"id": "a", "floor": {"x": {"tenant": "floor"}}}, {"id": "b", "when": {"plan": "team"}, "floor": {"x": 0.5}}
+    one, other = book(*rules), book(*rules)
+    first = one.compile({"plan": "free", "floor": 0.5})
+    assert first == other.compile({"plan": "free", "floor": 0.5})
+    team = one.compile({"plan": "team", "floor": 0.5})
+    assert (team.policy, team != first, first != first.policy) == (first.policy, True, True)
+    assert repr(team) == f"<CompiledPolicy of base, a, b: {team.policy!r}>"
+
+
+def test_compiled__works_its_reasons_out_once():
+    compiled = book({"id": "a", "preference": ["lit", 1]}).compile({"plan": "free"})
+    before = compiled.preference, compiled.rules
+    assert compiled.origins is compiled.origins
+    assert (compiled.preference, compiled.rules) == before == (Origin("a"), ("base", "a"))
+
+
+def test_compiled__survives_a_pickle_without_its_rules():
+    compiled = book({"id": "a", "when": {"plan": "free"}, "floor": {"x": {"tenant": "floor"}}}).compile(
+        {"plan": "free", "floor": 0.5}
+    )
+    content = pickle.dumps(compiled)
+    again = pickle.loads(content)
+    assert again == compiled
+    assert (again.rules, again.preference, again.origins) == (compiled.rules, compiled.preference, compiled.origins)
+    assert b"RuleSet" not in content
 
 
 def test_compile__a_rule_with_a_chain_is_not_passed_over_where_its_condition_is_unknown():

@@ -1,11 +1,14 @@
 """A table of tenants to the distinct policies among them."""
 
+import gc
+
 import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
 from tenantrank.errors import TenantError
+from tenantrank.tenants.rule_set import RuleSet
 from tests.tenants.books import book
 
 RULEBOOK = book(
@@ -179,20 +182,62 @@ def test_compile_many__takes_a_table_without_rows():
     assert fleet.by_identity()[1].tolist() == []
 
 
-def test_compile_many__compiles_each_distinct_state_once(monkeypatch):
-    compiled = []
-    original = type(RULEBOOK._compiler).compile
+def test_compile_many__makes_each_distinct_policy_once(monkeypatch):
+    made = []
+    original = RuleSet.policy
 
-    def counting(self, state):
-        compiled.append(dict(state))
-        return original(self, state)
+    def counting(self, values, known):
+        made.append(values)
+        return original(self, values, known)
 
-    monkeypatch.setattr("tenantrank.tenants.fleet.Compiler.compile", counting)
+    monkeypatch.setattr(RuleSet, "policy", counting)
     # Seats are declared, but no rule reads them.
     table = pa.table({"tenant_id": range(3000), "plan": ["free", "enterprise", "gold"] * 1000, "vip": [True] * 3000})
     fleet = RULEBOOK.compile_many(table.append_column("seats", pa.array(range(3000))))
-    assert len(compiled) == 2
+    assert len(made) == 2
     assert len(fleet.errors) == 1000
+
+
+def test_compile_many__takes_two_spellings_of_a_number_for_one():
+    table = pa.table({"tenant_id": ["a", "b", "c"], "plan": ["free"] * 3, "floor": ["0.5", "5e-1", ".25"]})
+    fleet = RULEBOOK.compile_many(table)
+    assert fleet.index.tolist() == [0, 0, 1]
+
+
+def test_compile_many__of_many_distinct_states_equals_compile_row_by_row():
+    rows = 10_500
+    table = pa.table(
+        {
+            "tenant_id": range(rows),
+            "plan": (["free", "team", "enterprise"] * rows)[:rows],
+            "vip": [place % 2 == 0 for place in range(rows)],
+            "floor": [place / rows for place in range(rows)],
+            "approved": [[f"p{place % 50}", f"q{place % 7}"] if place % 5 else [] for place in range(rows)],
+        }
+    )
+    collecting = gc.isenabled()
+    fleet = RULEBOOK.compile_many(table)
+    assert gc.isenabled() is collecting
+    assert len(fleet.policies) > rows // 2
+    for place, row in list(enumerate(table.to_pylist()))[::500]:
+        assert fleet.compiled(place) == outcome(row)
+
+
+def test_compile_many__keeps_no_frames_of_what_was_refused(monkeypatch):
+    kept = []
+    original = RuleSet.policy
+
+    def watching(self, values, known):
+        try:
+            return original(self, values, known)
+        except TenantError as error:
+            kept.append(error)
+            raise
+
+    monkeypatch.setattr(RuleSet, "policy", watching)
+    RULEBOOK.compile_many(pa.table({"tenant_id": ["a"], "plan": ["team"]}))
+    (error,) = kept
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
 
 
 def test_compile_many__tells_progress_up_to_all_rows():

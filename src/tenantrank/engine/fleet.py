@@ -13,6 +13,7 @@ from tenantrank.engine.fingerprints import fingerprints_of
 from tenantrank.engine.given import NO_REQUEST
 from tenantrank.policy.arguments import check_type
 from tenantrank.tenants import CompiledPolicy, Fleet
+from tenantrank.tenants.collecting import collection_paused
 
 if TYPE_CHECKING:
     from tenantrank.engine.engine import Engine
@@ -67,6 +68,11 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
         a row for each tenant, in the fleet's order, with the columns of `SCHEMA`
     """
     check_type(fleet, Fleet, "a Fleet")
+    with collection_paused():
+        return _ranked(engine, fleet, k, on_progress)
+
+
+def _ranked(engine: Engine, fleet: Fleet, k: int, on_progress: Callable[[int], None] | None) -> pa.Table:
     policies, index = fleet.by_identity()
     ranked = engine.rank_rows(policies, k=k, on_progress=on_progress)
     failed = index < 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -143,11 +143,19 @@ def _distinct(column: pa.ChunkedArray) -> tuple[Codes, list[Any]]:
             return _encoded(column)
     except _FAILURES:
         pass
-    return _by_representation(_each(column))
+    return _by_key(_each(column), _as_tuple if _is_list_of_text(kind) else repr)
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_list_of_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _is_text(kind.value_type)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[Codes, list[Any]]:
@@ -168,7 +176,11 @@ def _each(column: pa.ChunkedArray | pa.Array) -> Iterator[Any]:
             except _FAILURES:
                 yield Unreadable(f"unreadable {column.type}"[:60])
         return
-    yield from (_plain(value, column.type) for value in values)
+    kind = column.type
+    if _is_text(kind) or _is_list_of_text(kind) or pa.types.is_integer(kind) or pa.types.is_float64(kind):
+        yield from values
+    else:
+        yield from (_plain(value, kind) for value in values)
 
 
 def _plain(value: Any, kind: pa.DataType) -> Any:
@@ -184,12 +196,13 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
     return Unreadable(str(kind)[:60])
 
 
-def _by_representation(values: Iterable[Any]) -> tuple[Codes, list[Any]]:
-    index: dict[str, int] = {}
+def _by_key(values: Iterable[Any], key: Callable[[Any], Hashable]) -> tuple[Codes, list[Any]]:
+    """Give each value's index into a list of those that differ in their key."""
+    index: dict[Hashable, int] = {}
     distinct: list[Any] = []
     codes: list[int] = []
     for value in values:
-        code = index.setdefault(repr(value), len(distinct))
+        code = index.setdefault(key(value), len(distinct))
         if code == len(distinct):
             distinct.append(value)
         codes.append(code)

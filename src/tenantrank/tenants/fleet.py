@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,11 @@ import pyarrow as pa
 from tenantrank.errors import TenantError
 from tenantrank.policy.policy import Policy
 from tenantrank.policy.strict_json import MAX_INTEGER
-from tenantrank.tenants.columns import Column, group_rows, read_cells, read_column
-from tenantrank.tenants.compiling import CompiledPolicy, Compiler
+from tenantrank.tenants.collecting import collection_paused
+from tenantrank.tenants.columns import Column, read_cells, read_column
+from tenantrank.tenants.compiling import CompiledPolicy
 from tenantrank.tenants.document import Document, FieldSpec
+from tenantrank.tenants.grouping import Groups, group_by_policy
 from tenantrank.tenants.nearest import nearest
 from tenantrank.tenants.preparing import Prepared
 from tenantrank.tenants.states import Value, parse_cell, parse_value, shown
@@ -24,6 +27,7 @@ Progress = Callable[[int, int], None]
 """Called with the rows done so far and the rows in all."""
 
 _STEP = 1000
+_MANY = 10_000  # rows, from which on it pays to hold Python's collector back
 _HINTS = 20  # how many distinct bad values of a column are told with the nearest allowed one, which is slow to find
 
 
@@ -86,11 +90,15 @@ class Fleet:
         distinct policies in the order of their first tenant; and int32 (n,) with the position of each row's policy,
         −1 where the row failed
         """
-        position: dict[Policy, int] = {}
-        of_compiled = np.array(
-            [position.setdefault(compiled.policy, len(position)) for compiled in self.policies] + [-1], dtype=np.int32
-        )
-        return tuple(position), of_compiled[self.index]
+        position: dict[str, int] = {}
+        distinct: list[Policy] = []
+        of_compiled = np.full(len(self.policies) + 1, -1, dtype=np.int32)
+        for at, compiled in enumerate(self.policies):
+            policy = compiled.policy
+            of_compiled[at] = position.setdefault(policy.identity, len(position))
+            if len(position) > len(distinct):
+                distinct.append(policy)
+        return tuple(distinct), of_compiled[self.index]
 
 
 def compile_table(
@@ -100,47 +108,57 @@ def compile_table(
     if not isinstance(table, pa.Table):
         raise TenantError(f"tenants come as a pyarrow.Table, got {type(table).__name__}")
     _check_names(table)
+    # No policy, no origin and no error is part of a cycle.
+    with collection_paused() if table.num_rows >= _MANY else nullcontext():
+        return _fleet_of(document, prepared, table, on_progress)
+
+
+def _fleet_of(document: Document, prepared: Prepared, table: pa.Table, on_progress: Progress | None) -> Fleet:
     ids, faults = _ids(document, table)
     ignored = _undeclared(document, table)
     columns = {name: _column(name, spec, table) for name, spec in document.fields.items()}
     _note_bad_values(columns, faults)
 
     good = np.setdiff1d(np.arange(len(ids), dtype=np.int64), np.fromiter(faults, np.int64, len(faults)))
-    used = [name for name in document.fields if name in _fields_read(prepared)]
-    groups, first_rows = group_rows([columns[name].codes for name in used], good)
-    sizes = np.bincount(groups, minlength=len(first_rows))
-
-    compiler = Compiler(prepared)
-    positions: dict[int, int] = {}
-    found: list[CompiledPolicy] = []
-    of_group = np.full(len(first_rows), -1, np.int32)
-    failures: dict[int, TenantError] = {}
-    lacking: dict[str, Value] = dict.fromkeys(document.fields)
-    done = len(ids) - len(good)
-    for group, row in enumerate(first_rows.tolist()):
-        state = lacking | {name: columns[name].values[columns[name].codes[row]] for name in used}
-        try:
-            policy = compiler.compile(state)
-        except TenantError as error:
-            failures[group] = error.with_traceback(None)
-        else:
-            position = positions.setdefault(id(policy), len(found))
-            if position == len(found):
-                found.append(policy)
-            of_group[group] = position
-        done += int(sizes[group])
-        if on_progress is not None and group % _STEP == _STEP - 1:
-            on_progress(done, len(ids))
-    if on_progress is not None:
-        on_progress(len(ids), len(ids))
-
+    groups = group_by_policy(prepared, columns, good)
+    faults.update(groups.undecided)
+    policies, of_group, refused = _compiled(groups, len(ids), on_progress)
+    position = of_group[groups.group]
     index = np.full(len(ids), -1, np.int32)
-    index[good] = of_group[groups]
-    failed = good[index[good] < 0]
-    faults.update(zip(failed.tolist(), [failures[g] for g in groups[index[good] < 0].tolist()], strict=True))
+    index[groups.rows] = position
     index.setflags(write=False)
+    failed = position < 0
+    for row, group in zip(groups.rows[failed].tolist(), groups.group[failed].tolist(), strict=True):
+        faults[row] = refused[group]
     errors = [RowError(row, ids[row], faults[row].field, faults[row].rule, str(faults[row])) for row in sorted(faults)]
-    return Fleet(tuple(ids), tuple(found), index, tuple(errors), ignored)
+    return Fleet(tuple(ids), tuple(policies), index, tuple(errors), ignored)
+
+
+def _compiled(
+    groups: Groups, rows: int, on_progress: Progress | None
+) -> tuple[list[CompiledPolicy], npt.NDArray[np.int32], dict[int, TenantError]]:
+    """Give the policies of groups, the position of each group's own among them, −1 for none, and why it has none."""
+    sizes = np.bincount(groups.group).tolist()
+    done = rows - len(groups.rows)
+    found: list[CompiledPolicy] = []
+    of_group = np.full(len(sizes), -1, np.int32)
+    refused: dict[int, TenantError] = {}
+    known: dict[str, Policy] = {}
+    for group, (rule_set, values) in enumerate(groups.members):
+        try:
+            found.append(CompiledPolicy(rule_set.policy(values, known), rule_set, values))
+        except TenantError as error:
+            # A traceback keeps every frame it passed through, its own or that of the error it was made from.
+            error.__context__ = None
+            refused[group] = error.with_traceback(None)
+        else:
+            of_group[group] = len(found) - 1
+        done += sizes[group]
+        if on_progress is not None and group % _STEP == _STEP - 1:
+            on_progress(done, rows)
+    if on_progress is not None:
+        on_progress(rows, rows)
+    return found, of_group, refused
 
 
 def _check_names(table: pa.Table) -> None:
@@ -224,10 +242,3 @@ def _note_bad_values(columns: dict[str, Column], faults: dict[int, TenantError])
     for column in columns.values():
         for row in np.flatnonzero(column.bad).tolist():
             faults.setdefault(row, column.values[column.codes[row]])
-
-
-def _fields_read(prepared: Prepared) -> frozenset[str]:
-    tested = {name for rule in prepared.rules for name in rule.applies.fields}
-    filling = {name for rule in prepared.rules for name in rule.reads}
-    default = {name for part in prepared.defaults.values() for name in part.reads}
-    return frozenset(tested | filling | default)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tenantrank.errors import PolicyError
+from tenantrank.errors import PolicyError, TenantError
 from tenantrank.policy.policy import admit_term
 from tenantrank.policy.signature import V2, Fields
 from tenantrank.tenants.conditions import Applies, prepare_condition
@@ -24,10 +24,9 @@ from tenantrank.tenants.drafts import (
     sampled,
     scorer_drafts,
 )
-from tenantrank.tenants.lowering import is_placeholder
 from tenantrank.tenants.nearest import hint
 from tenantrank.tenants.origin import DEFAULTS, SCORERS, BoundKind, Choice
-from tenantrank.tenants.parts import BoundPart, Part
+from tenantrank.tenants.parts import BoundPart, ListPart, Part
 from tenantrank.tenants.passing import passed_by_unknown
 from tenantrank.tenants.vocabulary import Use, fault, inferred, uses
 
@@ -45,8 +44,7 @@ class PreparedRule:
     clauses : hard clauses
     bounds : (``floor`` or ``ceiling``, offer field, part)
     transform, choices : the rest; choices by the keys of `CHOICES`
-    reads, reads_unbounded : the tenant fields that decide what its parts say and where that came from; the same but
-        for its bounds
+    reads : the tenant fields that decide what its parts say and where that came from
     """
 
     id: str
@@ -58,7 +56,14 @@ class PreparedRule:
     transform: Part | None
     choices: Mapping[Choice, Part]
     reads: tuple[str, ...]
-    reads_unbounded: tuple[str, ...]
+
+    def undecided(self, field: str | None) -> TenantError:
+        """Give the error of a tenant that lacks the field on which this rule turns, where the rule is hard."""
+        return TenantError(
+            f"rule {self.id!r} turns on {field!r}, which the tenant lacks, and does not say what absence means",
+            field,
+            self.id,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +145,8 @@ def _admit_samples(draft: Draft, vocabulary: Fields, faults: list[str]) -> None:
 
 
 def _part(draft: Draft, vocabulary: Fields) -> Part:
-    filled = draft.key in BOUNDS and is_placeholder(draft.term[-1])
-    kind = BoundPart if filled else Part
+    fitting = (kind for kind in (BoundPart, ListPart) if draft.sort == "Pred" and kind.fits(draft.term))
+    kind = next(fitting, Part)
     return kind(draft.rule, draft.path, draft.sort, draft.term, draft.tested, vocabulary)
 
 
@@ -162,7 +167,6 @@ def _rule(
         transform,
         {key: part for key in CHOICES for draft, part in own if draft.key == key},
         tuple(dict.fromkeys(name for _, part in own for name in part.reads)),
-        tuple(dict.fromkeys(name for draft, part in own if draft.key not in BOUNDS for name in part.reads)),
     )
 
 

@@ -37,14 +37,19 @@ def settle_bounds(applying: Sequence[PreparedRule], state: State) -> tuple[list[
     return stand, conflicts
 
 
+def by_rank(key: Choice, applying: Sequence[PreparedRule]) -> list[PreparedRule]:
+    """Give the rules that make a choice, the most specific one, whose choice stands, first."""
+    return sorted((rule for rule in applying if key in rule.choices), key=lambda rule: rule.strength, reverse=True)
+
+
 def choose(
     key: Choice, applying: Sequence[PreparedRule], defaults: Mapping[Choice, Part], state: State
 ) -> tuple[Placed, list[Conflict]]:
     """Give what the most specific rule says, or else the default; and the rules that say something else."""
-    rivals = [rule for rule in applying if key in rule.choices]
+    rivals = by_rank(key, applying)
     if not rivals:
         return defaults[key].place(state), []
-    first, *others = sorted(rivals, key=lambda rule: rule.strength, reverse=True)
+    first, *others = rivals
     winner = first.choices[key].place(state)
     conflicts = []
     for rule in others:

@@ -39,6 +39,8 @@ from tenantrank_kernels.machine import (
 _LARGEST = 1e30  # of any quantity in a bound, far from where single precision overflows
 _UNIT = 2.0**-23  # twice the largest relative error of one rounding in single precision
 _LEAST = 1e-44  # more than underflow can take from a number in single precision
+_DOUBLE = 2.0**-49  # sixteen times the largest relative error of one rounding in double precision
+_LOST = 1e-280  # more than underflow in double precision can take, times the largest value of a field
 _NOTHING = np.float32(-np.inf)
 
 
@@ -79,6 +81,8 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
     count = 0
     # Of the part at hand; jump is what a row with +inf adds, largest the greatest magnitude of the field's values.
     constant, slope, jump, largest = 0.0, 0.0, 0.0, 0.0
+    # How far the constant and the coefficient may take the part from what the instructions make of it in doubles.
+    error = 0.0
     total, magnitude, lost, steps, extra = 0.0, 0.0, _LEAST, 4.0, 0.0
     field, pair = 0, 0
     # The first instruction pushes the 0 that the sum starts from.
@@ -87,9 +91,9 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
         if operation == op.FIELD:
             field, pair = code[i + 1], 2 * code[i + 2]
             largest = max(abs(ends[pair]), abs(ends[pair + 1]))
-            constant, slope, jump = 0.0, 1.0, 0.0
+            constant, slope, jump, error = 0.0, 1.0, 0.0, 0.0
         elif operation == op.LITERAL:
-            constant, slope, jump, largest = constants[numbers + code[i + 2]], 0.0, 0.0, 0.0
+            constant, slope, jump, largest, error = constants[numbers + code[i + 2]], 0.0, 0.0, 0.0, 0.0
         elif operation == op.NORMALIZE:
             low, high = ends[pair], ends[pair + 1]
             if high == np.inf and low < high:
@@ -103,12 +107,14 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
                 constant = -low * slope
             else:
                 constant, slope, largest = 0.0, 0.0, 0.0
+            error = _DOUBLE * (1.0 + abs(constant) + abs(slope) * largest)
         elif operation == op.NEGATE:
-            magnitude += abs(constant)
             constant, slope, jump = 1.0 - constant, -slope, -jump
+            error += _DOUBLE * (2.0 + abs(constant) + abs(slope) * largest + abs(jump))
         elif operation == op.SCALE:
             factor = constants[numbers + code[i + 2]]
             constant, slope, jump = constant * factor, slope * factor, jump * factor
+            error = error * abs(factor) + _DOUBLE * (abs(constant) + abs(slope) * largest + abs(jump)) + _LOST
         else:
             if not largest <= _LARGEST:
                 return -1, 0.0, 0.0, 0.0
@@ -116,6 +122,7 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
             extra += max(0.0, jump)
             magnitude += abs(constant) + abs(slope) * largest + abs(total) + abs(jump)
             steps += 2.0
+            lost += error + 4.0 * _LEAST
             if slope != 0.0:
                 if not abs(slope) <= _LARGEST:
                     return -1, 0.0, 0.0, 0.0
@@ -123,7 +130,7 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
                 coefficients[count] = slope
                 fields[count] = field
                 count += 1
-    if not magnitude <= _LARGEST:
+    if not (magnitude <= _LARGEST and lost <= _LARGEST):
         return -1, 0.0, 0.0, 0.0
     return count, total, magnitude * steps * _UNIT + lost, extra
 

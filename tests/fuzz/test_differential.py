@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -44,7 +45,16 @@ def test_draw_world__is_the_same_for_the_same_seed_and_number() -> None:
     assert draw_world(3, 4) != draw_world(4, 4) != draw_world(4, 5)
 
 
-@pytest.mark.parametrize("wrong", ["order", "scores", "reasons", "identity", "warning"])
+def test_draw_size__is_now_and_then_beyond_what_is_scored_whole() -> None:
+    sizes = [len(draw_world(1, number).offers) for number in range(400)]
+    large = [size for size in sizes if 65 <= size <= 600]
+    assert 0.05 * len(sizes) <= len(large) <= 0.2 * len(sizes)
+    assert any(size > 300 for size in large)
+    assert differential.draw_size(Random(0), 550) == 2000
+    assert differential.draw_size(Random(0), 2500) == 9000
+
+
+@pytest.mark.parametrize("wrong", ["order", "scores", "zeros", "reasons", "identity", "warning"])
 def test_main__reports_an_engine_that_errs(
     wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,8 +66,10 @@ def test_main__reports_an_engine_that_errs(
             decision.offer_ids = decision.offer_ids[::-1]
         elif wrong == "scores":
             decision.scores = tuple(score + 0.5 for score in decision.scores)
+        elif wrong == "zeros":
+            decision.scores = tuple(-score if score == 0.0 else score for score in decision.scores)
         elif wrong == "reasons":
-            decision.__dict__["rejected"] = dict.fromkeys(decision.rejected, "elsewhere")
+            decision._rejected = dict.fromkeys(decision.rejected, "elsewhere")
         elif wrong == "warning":
             raise RuntimeWarning("overflow")
         return decision

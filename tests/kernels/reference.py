@@ -5,27 +5,45 @@ language's specification. A bitset is here the set of the catalog rows whose bit
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Sequence
-from typing import Any
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank_kernels import opcodes as op
 
-RELATION: dict[int, Callable[[float, float], bool]] = {
-    op.LT: operator.lt,
-    op.LE: operator.le,
-    op.EQ: operator.eq,
-    op.NE: operator.ne,
-    op.GE: operator.ge,
-    op.GT: operator.gt,
-}
 MODULUS = 2**31 - 1
 
 Instruction = tuple[int, int, int]
 Rows = set[int]
+
+
+@dataclass(frozen=True)
+class Offers:
+    """A catalog under several requests; ``live_rows`` and ``request_columns`` have one entry a request."""
+
+    size: int
+    columns: list[list[float]]
+    rows: list[Rows]
+    live_rows: list[list[Rows]]
+    request_columns: list[list[list[float]]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program in its parts, as `opcodes` describes them; the first of its numbers is the temperature."""
+
+    filter: list[Instruction]
+    score: list[Instruction]
+    numbers: list[float]
+    mode: int = op.GENERAL
+    selector: int = op.ARGMAX
+    limit: int = 2**31 - 1
+    ends: list[tuple[int, int, int]] = field(default_factory=list)
+    clauses: list[int] = field(default_factory=list)
+    chain: list[tuple[int, int]] = field(default_factory=list)
 
 
 def rows_of(bits: Sequence[int] | NDArray[np.uint64]) -> Rows:
@@ -33,64 +51,67 @@ def rows_of(bits: Sequence[int] | NDArray[np.uint64]) -> Rows:
     return {64 * word + bit for word, value in enumerate(bits) for bit in range(64) if int(value) >> bit & 1}
 
 
-def bits_of(rows: Rows, words: int) -> NDArray[np.uint64]:
+def bits_of(rows: Iterable[int], words: int) -> NDArray[np.uint64]:
     """The bitset of catalog rows."""
-    return np.array([sum(1 << row - 64 * word for row in rows if row // 64 == word) for word in range(words)], "uint64")
+    bits = [0] * words
+    for row in rows:
+        bits[row // 64] |= 1 << row % 64
+    return np.array(bits, dtype=np.uint64)
 
 
-def instructions(code: Sequence[int] | NDArray[np.int32]) -> list[Instruction]:
-    numbers = [int(number) for number in code]
-    return list(zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
+def order_of(values: Sequence[float]) -> list[int]:
+    """Rows by value, then by row."""
+    return sorted(range(len(values)), key=lambda row: (values[row], row))
 
 
-def compare(values: Sequence[float], relation: int, bound: float) -> Rows:
-    """The places whose value stands in the relation to the bound."""
-    return {place for place, value in enumerate(values) if RELATION[relation](value, bound)}
+def cut_of(values: Sequence[float], source: int, bound: float) -> int:
+    """How many values lie on the lower side of a bound, itself included or not."""
+    return (bisect_right if source == op.LE else bisect_left)(sorted(values), bound)
 
 
 def condition_step(
-    instruction: Instruction,
-    constants: Sequence[float],
-    columns: Sequence[Sequence[float]],
-    rows: Sequence[Rows],
-    live_rows: Sequence[Rows],
-    stack: list[Rows],
+    instruction: Instruction, numbers: Sequence[float], offers: Offers, request: int, stack: list[Rows]
 ) -> None:
-    """Run one condition instruction on a stack of sets, rows[0] being every offer."""
+    """Run one condition instruction on a stack of sets."""
     operation, a, b = instruction
-    if operation == op.ROW:
-        stack.append(set(live_rows[-a - 1] if a < 0 else rows[a]))
-    elif operation == op.AND:
-        upper = stack.pop()
-        stack.append(stack.pop() & upper)
-    elif operation == op.OR:
-        upper = stack.pop()
-        stack.append(stack.pop() | upper)
-    elif operation == op.NOT:
-        stack.append(rows[0] - stack.pop())
+    source, join = operation & op.SOURCE, operation & op.JOIN
+    if source == op.ROW:
+        found = offers.rows[a]
+    elif source == op.LIVE:
+        found = offers.live_rows[request][a]
+    elif source == op.TOP:
+        found = stack.pop()
     else:
-        stack.append(compare(columns[a], operation, constants[b]) & rows[0])
+        below = {row for row, value in enumerate(offers.columns[a]) if value < numbers[b]}
+        equal = {row for row, value in enumerate(offers.columns[a]) if value == numbers[b]}
+        found = below | equal if source == op.LE else below
+    if operation & op.INVERT:
+        found = set(range(offers.size)) - found
+    if join == op.PUSH:
+        stack.append(set(found))
+    elif join == op.AND:
+        stack.append(stack.pop() & found)
+    else:
+        stack.append(stack.pop() | found)
 
 
-def condition(
-    code: Sequence[Instruction],
-    constants: Sequence[float],
-    columns: Sequence[Sequence[float]],
-    rows: Sequence[Rows],
-    live_rows: Sequence[Rows],
-) -> Rows:
+def condition(code: Iterable[Instruction], numbers: Sequence[float], offers: Offers, request: int = 0) -> Rows:
     """The offers that pass a condition."""
     stack: list[Rows] = []
     for instruction in code:
-        condition_step(instruction, constants, columns, rows, live_rows, stack)
+        condition_step(instruction, numbers, offers, request, stack)
     (passed,) = stack
     return passed
 
 
-def normalize(values: Sequence[float], pinned: bool) -> list[float]:
-    """The values between their own least and greatest, a NaN being neither."""
+def ends(values: Iterable[float]) -> tuple[float, float]:
+    """The least and the greatest value, a NaN being neither."""
     numbers = [value for value in values if not math.isnan(value)]
-    low, high = min(numbers, default=math.inf), max(numbers, default=-math.inf)
+    return min(numbers, default=math.inf), max(numbers, default=-math.inf)
+
+
+def normalize(values: Sequence[float], low: float, high: float, pinned: bool) -> list[float]:
+    """The values between two ends."""
     if not high > low:
         return [0.0 for _ in values]
     return [_pinned(value, low, high) if pinned else (value - low) / (high - low) for value in values]
@@ -99,9 +120,9 @@ def normalize(values: Sequence[float], pinned: bool) -> list[float]:
 def _pinned(value: float, low: float, high: float) -> float:
     if math.isnan(value):
         return 0.0
-    if value == high:
+    if value >= high:
         return 1.0
-    if value == low:
+    if value <= low:
         return 0.0
     scaled = (value - low) / (high - low)
     return 0.0 if math.isnan(scaled) else scaled
@@ -109,9 +130,9 @@ def _pinned(value: float, low: float, high: float) -> float:
 
 def score_step(
     instruction: Instruction,
-    constants: Sequence[float],
-    columns: Sequence[Sequence[float]],
-    request_columns: Sequence[Sequence[float]],
+    numbers: Sequence[float],
+    offers: Offers,
+    request: int,
     survivors: Sequence[int],
     passed: Rows,
     stack: list[list[float]],
@@ -119,25 +140,26 @@ def score_step(
     """Run one score instruction on a stack of lists, one number a survivor; a gate looks at the offers ``passed``."""
     operation, a, b = instruction
     if operation == op.FIELD:
-        column = columns[a] if a < len(columns) else request_columns[a - len(columns)]
-        stack.append([float(column[row]) for row in survivors])
+        count = len(offers.columns)
+        column = offers.columns[a] if a < count else offers.request_columns[request][a - count]
+        stack.append([column[row] for row in survivors])
     elif operation == op.LITERAL:
-        stack.append([float(constants[b]) for _ in survivors])
+        stack.append([numbers[b] for _ in survivors])
     elif operation == op.ADD:
         upper = stack.pop()
         stack.append([one + other for one, other in zip(stack.pop(), upper, strict=True)])
     elif operation == op.SCALE:
-        stack.append([float(constants[b]) * value for value in stack.pop()])
+        stack.append([numbers[b] * value for value in stack.pop()])
     elif operation == op.NEGATE:
         stack.append([1.0 - value for value in stack.pop()])
     elif operation == op.CLAMP:
-        low, high = float(constants[b]), float(constants[b + 1])
-        stack.append([_clamped(value, low, high) for value in stack.pop()])
+        stack.append([_clamped(value, numbers[b], numbers[b + 1]) for value in stack.pop()])
     elif operation == op.GATE:
         kept = zip(survivors, stack.pop(), strict=True)
         stack.append([value if row in passed else 0.0 for row, value in kept])
     else:
-        stack.append(normalize(stack.pop(), operation == op.NORMALIZE))
+        values = stack.pop()
+        stack.append(normalize(values, *ends(values), operation == op.NORMALIZE))
 
 
 def _clamped(value: float, low: float, high: float) -> float:
@@ -148,6 +170,20 @@ def _clamped(value: float, low: float, high: float) -> float:
     return value
 
 
+def scores(program: Program, offers: Offers, request: int, survivors: Sequence[int]) -> list[float]:
+    """What a scorer gives each survivor of the filter."""
+    conditions: list[Rows] = []
+    vectors: list[list[float]] = []
+    for instruction in program.score:
+        if instruction[0] < op.FIELD:
+            condition_step(instruction, program.numbers, offers, request, conditions)
+        else:
+            gate = conditions.pop() if instruction[0] == op.GATE else set()
+            score_step(instruction, program.numbers, offers, request, survivors, gate, vectors)
+    (found,) = vectors
+    return found
+
+
 def before(score: float, other: float) -> bool:
     """Whether a score comes strictly first: by number, any number before NaN."""
     if math.isnan(score):
@@ -156,16 +192,10 @@ def before(score: float, other: float) -> bool:
 
 
 def best_first(scores: Sequence[float], wanted: int) -> list[int]:
-    """The best places, found by looking for the best one left again and again."""
-    left, order = list(range(len(scores))), list[int]()
-    while left and len(order) < wanted:
-        best = left[0]
-        for place in left[1:]:
-            if before(scores[place], scores[best]):
-                best = place
-        order.append(best)
-        left.remove(best)
-    return order
+    """The best places: numbers descending, then NaN, equal ones by place."""
+    numbers = [place for place, score in enumerate(scores) if not math.isnan(score)]
+    rest = [place for place, score in enumerate(scores) if math.isnan(score)]
+    return (sorted(numbers, key=lambda place: (-scores[place], place)) + rest)[:wanted]
 
 
 def sampled(order: Sequence[int], wanted: int, temperature: float, seed: int) -> list[int]:
@@ -197,39 +227,30 @@ def sampled(order: Sequence[int], wanted: int, temperature: float, seed: int) ->
     return drawn
 
 
-def rank_program(
-    code: Sequence[Instruction],
-    constants: Sequence[float],
-    columns: Sequence[Sequence[float]],
-    rows: Sequence[Rows],
-    live_rows: Sequence[Rows],
-    request_columns: Sequence[Sequence[float]],
-    selector: int,
-    wanted: int,
-    temperature: float,
-    chain: Sequence[tuple[int, int]],
-    seed: int,
-) -> tuple[list[int], list[float], int]:
-    """The rows and scores of the best ``wanted`` offers under one program, and how many offers passed its filter."""
-    end = [instruction[0] for instruction in code].index(op.SURVIVE)
-    passed = condition(code[:end], constants, columns, rows, live_rows)
-    survivors = sorted(passed)
-    if selector == op.CHAIN:
-        listed = [(row, -float(place)) for row, place in chain if row in passed][:wanted]
+def rank(program: Program, offers: Offers, request: int, seed: int, places: int) -> tuple[list[int], list[float], int]:
+    """The rows and scores of the best offers under one program, and how many offers passed its filter."""
+    survivors = sorted(condition(program.filter, program.numbers, offers, request))
+    wanted = min(places, program.limit)
+    if program.selector == op.CHAINED:
+        listed = [(row, -float(place)) for row, place in program.chain if row in survivors][:wanted]
         return [row for row, _ in listed], [score for _, score in listed], len(survivors)
-    conditions: list[Rows] = []
-    vectors: list[list[float]] = []
-    for instruction in code[end + 1 :]:
-        if instruction[0] < op.SURVIVE:
-            condition_step(instruction, constants, columns, rows, live_rows, conditions)
-        else:
-            gate: Any = conditions.pop() if instruction[0] == op.GATE else set()
-            score_step(instruction, constants, columns, request_columns, survivors, gate, vectors)
-    (scores,) = vectors
-    if selector == op.ORDERED:
+    found = scores(program, offers, request, survivors)
+    if program.selector == op.ORDERED:
         order = list(range(len(survivors)))[:wanted]
-    elif selector == op.SAMPLE:
-        order = sampled(best_first(scores, len(scores)), wanted, temperature, seed)
+    elif program.selector == op.SAMPLE:
+        order = sampled(best_first(found, len(found)), wanted, program.numbers[0], seed)
     else:
-        order = best_first(scores, wanted)
-    return [survivors[place] for place in order], [scores[place] for place in order], len(survivors)
+        order = best_first(found, wanted)
+    return [survivors[place] for place in order], [found[place] for place in order], len(survivors)
+
+
+def first_failing(program: Program, offers: Offers, request: int = 0) -> list[int]:
+    """The place of the first clause that each offer fails, and how many there are where it passes them all."""
+    found = [len(program.clauses)] * offers.size
+    left = set(range(offers.size))
+    for place, end in enumerate(program.clauses):
+        passed = condition(program.filter[:end], program.numbers, offers, request)
+        for row in left - passed:
+            found[row] = place
+        left = left & passed
+    return found

@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept, and the plain bodies behind them."""
+"""How functions are compiled, where their machine code is kept, and the plain bodies behind them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tenantrank_kernels
-from tenantrank_kernels import JIT_DISABLED, _compile, normalize, python_body
+from tenantrank_kernels import JIT_DISABLED, _compile, compiled_before, entry_point, fill_order, python_body
+from tenantrank_kernels._compile import BOUNDS_CHECKED, brief_kernel, kernel, part, small_part
+
+MAKERS = pytest.mark.parametrize("make", [part, small_part, kernel, brief_kernel])
 
 
 def test_cache_folder__is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,30 +56,97 @@ def test_cache_folder__is_done_without_where_none_can_be_written(
     assert "compiled in memory" in record.message
 
 
+def test_cache_folder__is_another_one_where_bounds_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENANTRANK_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(_compile._config, "BOUNDSCHECK", 1)
+    checked = _compile._cache_folder()
+    monkeypatch.setattr(_compile._config, "BOUNDSCHECK", None)
+    assert _compile._cache_folder() not in (None, checked)
+
+
+@MAKERS
 @pytest.mark.parametrize("cached", [True, False])
-def test_kernel__runs_with_and_without_a_cache_folder(
-    cached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_makers__run_with_and_without_a_cache_folder(
+    make: Any, cached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_compile, "_FOLDER", str(tmp_path) if cached else None)
     before = _compile._config.CACHE_DIR
-    twice = _compile.kernel(_doubled)
+    twice = make(_doubled)
     after = _compile._config.CACHE_DIR
     assert after == before
     assert twice(21.0) == 42.0
     assert python_body(twice)(21.0) == 42.0
-    assert bool(os.listdir(tmp_path)) == (cached and not JIT_DISABLED)
+    # Parts are compiled into the kernels that call them; none is kept by itself.
+    assert bool(os.listdir(tmp_path)) == (cached and not JIT_DISABLED and make in (kernel, brief_kernel))
 
 
 def _doubled(value: float) -> float:
     return 2.0 * value
 
 
-def test_python_body__is_silent_about_infinities(recwarn: pytest.WarningsRecorder) -> None:
-    values = np.array([-1.7e308, np.inf, np.nan])
-    python_body(normalize)(values, 3, False)
+@pytest.mark.skipif(JIT_DISABLED, reason="nothing is compiled")
+def test_makers__only_brief_kernels_keep_the_interpreter_lock() -> None:
+    released = {make: dict(make(_doubled).targetoptions).get("nogil", False) for make in (part, kernel, brief_kernel)}
+    assert released == {part: True, kernel: True, brief_kernel: False}
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="nothing is compiled")
+@MAKERS
+def test_makers__change_no_arithmetic(make: Any) -> None:
+    options = make(_doubled).targetoptions
+    assert not options.get("fastmath")
+    assert not options.get("parallel")
+    assert options["error_model"] == "numpy"  # a division by zero is no error
+
+
+def _grown(value: float, other: float) -> float:
+    return value / other * 1e308
+
+
+@MAKERS
+def test_makers__are_silent_about_infinities(make: Any, recwarn: pytest.WarningsRecorder) -> None:
+    grown = make(_grown)
+    for run in (grown, python_body(grown)):
+        assert run(np.float64(1e308), np.float64(0.5)) == np.inf
+        assert run(np.float64(-3.0), np.float64(0.0)) == -np.inf
+        assert np.isnan(run(np.float64(0.0), np.float64(0.0)))
     assert not list(recwarn)
-    assert np.isnan(values).tolist() == [False, True, True]
+
+
+def _packed(a: int, b: int, c: int) -> int:
+    return a + 100 * b + 10000 * c
+
+
+def test_entry_point__answers_as_the_kernel_does() -> None:
+    compiled = brief_kernel(_packed)
+    call = entry_point(compiled, 3)
+    assert call(1, 2, 3) == compiled(1, 2, 3) == 30201
+    assert (call is compiled) == (JIT_DISABLED or BOUNDS_CHECKED)
+
+
+@pytest.mark.skipif(JIT_DISABLED or BOUNDS_CHECKED, reason="there is none")
+def test_entry_point__is_the_kernel_where_there_is_none() -> None:
+    class Compiled:
+        def __init__(self) -> None:
+            self.overloads: dict[Any, object] = {}
+
+        def compile(self, signature: Any) -> None:
+            self.overloads[signature] = object()
+
+    compiled = Compiled()
+    assert entry_point(compiled, 2) is compiled
+    assert [len(signature) for signature in compiled.overloads] == [2]
+
+
+def test_compiled_before__says_whether_machine_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_compile, "_FOLDER", str(tmp_path))
+    assert compiled_before() == JIT_DISABLED
+    kernel(_doubled)(1.0)
+    assert compiled_before()
+    monkeypatch.setattr(_compile, "_FOLDER", None)
+    assert compiled_before() == JIT_DISABLED
 
 
 def test_jit_disabled__says_what_the_kernels_are() -> None:
-    assert hasattr(normalize, "py_func") != JIT_DISABLED
+    assert hasattr(fill_order, "py_func") != JIT_DISABLED
+    assert hasattr(python_body(fill_order), "py_func") is False

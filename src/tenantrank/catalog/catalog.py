@@ -22,6 +22,7 @@ from tenantrank.catalog.records import table_of_records
 from tenantrank.catalog.schema import CAPABILITY_PREFIX, kind_of_type
 from tenantrank.catalog.tables import canonical_table
 from tenantrank.errors import CatalogError
+from tenantrank.policy.admission import shown
 from tenantrank.policy.signature import DEFAULT_TIER_ORDER, Fields
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def checked_day(day: Any, name: str = "as_of") -> date:
         for anything else, a moment with a time of day included
     """
     if isinstance(day, datetime) or not isinstance(day, date):
-        raise CatalogError(f"{name} is not a date: {day!r}")
+        raise CatalogError(f"{name} is not a date: {shown(day)}")
     return day
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from tenantrank.catalog import arrow_files, text_files
 from tenantrank.catalog.catalog import Catalog
 from tenantrank.errors import CatalogError
+from tenantrank.policy.admission import shown
 
 _Reader = Callable[[bytes, date | None], Catalog]
 _Writer = Callable[[Catalog], bytes]
@@ -101,7 +102,7 @@ def one_line(text: str, limit: int = 300) -> str:
 
 def _path(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
-        raise CatalogError(f"not the path of a file: {path!r}")
+        raise CatalogError(f"not the path of a file: {shown(path)}")
     return Path(path)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from tenantrank.errors import CatalogError
+from tenantrank.policy.admission import shown
 from tenantrank.policy.signature import DEFAULT_TIER_ORDER, Field, Fields
 
 FORMAT = "tenantrank-catalog/1"
@@ -69,7 +70,7 @@ class Metadata:
         fields, sources = values.get("fields"), values.get("sources")
         for key, value in (("fields", fields), ("sources", sources)):
             if value is not None and not isinstance(value, Mapping):
-                raise CatalogError(f"{key} is not a mapping: {value!r}")
+                raise CatalogError(f"{key} is not a mapping: {shown(value)}")
         built, until, since = (_day(key, values.get(key)) for key in ("built", "holds_until", "holds_from"))
         tiers = values.get("tier_order", DEFAULT_TIER_ORDER)
         return cls(declarations(fields), tiers_of(tiers), built, MappingProxyType(dict(sources or {})), until, since)
@@ -131,7 +132,7 @@ def _day(key: str, value: Any) -> date | None:
             return None if value is None else date.fromisoformat(value)
     except ValueError:
         pass
-    raise CatalogError(f"{key} is not a date as YYYY-MM-DD: {value!r}")
+    raise CatalogError(f"{key} is not a date as YYYY-MM-DD: {shown(value)}")
 
 
 def tiers_of(tier_order: Any) -> tuple[str, ...]:
@@ -147,7 +148,7 @@ def tiers_of(tier_order: Any) -> tuple[str, ...]:
         or isinstance(tier_order, str)
         or not all(isinstance(tier, str) for tier in tier_order)
     ):
-        raise CatalogError(f"tier_order is not a list of strings: {tier_order!r}")
+        raise CatalogError(f"tier_order is not a list of strings: {shown(tier_order)}")
     for tier in tier_order:
         _check_text("tier", tier)
     return Fields(None, tier_order).tier_order

@@ -57,3 +57,9 @@ def test_decision__works_out_reasons_once_and_only_when_asked(monkeypatch: pytes
     assert decision.rejected is decision.rejected
     assert decision.explain() is decision.explain()
     assert asked == ["explanation"]
+
+
+def test_decision__holds_plain_python_numbers() -> None:
+    decision = tr.Engine(CATALOG).rank(policy_of(CATALOG, ["provider_eq", "p"]), k=1)
+    assert type(decision.survivors) is int
+    assert all(type(score) is float for score in decision.scores)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine.given import parts_of, places_of, request_of
+from tenantrank.engine.given import parts_of, places_of, request_of, threads_of
 from tests.engine.samples import ABC, policy_of
 
 
@@ -40,3 +41,20 @@ def test_places_of__is_bounded_by_the_catalog() -> None:
 def test_places_of__refuses_what_is_no_count(k: Any) -> None:
     with pytest.raises(tr.RequestError, match="at least 1"):
         places_of(k, 5)
+
+
+def test_threads_of__is_one_for_each_processor_or_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [threads_of(threads) for threads in (1, 2, 500)] == [1, 2, 500]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 5}, raising=False)
+    assert threads_of(None) == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert threads_of(None) == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert threads_of(None) == 1
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, 1.0, "3"])
+def test_threads_of__refuses_what_is_no_count(threads: Any) -> None:
+    with pytest.raises(tr.RequestError, match="at least 1"):
+        threads_of(threads)

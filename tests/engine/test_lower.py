@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tenantrank as tr
@@ -12,11 +13,15 @@ from tenantrank.catalog.health import Health
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
 from tenantrank.engine.plan import Plan
+from tenantrank.engine.request import Request, reduced_seed
 from tenantrank.engine.view import View
 from tenantrank.policy.signature import V1, V2
 from tenantrank_kernels import opcodes as op
 from tests.engine.samples import catalog_of, offer, old_term_of, policy_of
 from tests.fuzz.differential import draw_world
+from tests.kernels import reference
+from tests.kernels.reference import rows_of
+from tests.reference.evaluate import rank
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 
 CATALOG = catalog_of(offer("a", "p", price_in=1.0), offer("b", "q", "n"), offer("c", "p", "n"), offer("d", "q", "n"))
@@ -252,3 +257,76 @@ def test_lower__deep_terms_fit_their_heights() -> None:
     assert most_bits <= plan.bits <= most_bits + 1
     assert plan.vectors == most_vectors
     assert most_vectors > 15
+
+
+def test_lower__negation_is_carried_to_the_leaves() -> None:
+    """not(a and (b or not c)) is not a, or (not b and c): two bitsets high, as no bitset is inverted whole."""
+    inner = ["or", ["is", "disabled"], ["not", ["is", "breaker_open"]]]
+    assert sections(plan_of(["not", ["and", ["meets_req"], inner]]))[0] == [
+        (op.LIVE | op.PUSH | op.INVERT, op.MEETS_REQUEST, 0),
+        (op.LIVE | op.PUSH | op.INVERT, op.DISABLED, 0),
+        (op.LIVE | op.AND, op.BREAKER_OPEN, 0),
+        (op.TOP | op.OR, 0, 0),
+    ]
+    # An equality within an `or`: both of its comparisons are joined first.
+    equal = ["cmp", "price_in", "eq", 2]
+    assert sections(plan_of(["or", ["is", "disabled"], equal]))[0][:2] == [
+        (op.LE | op.PUSH, PRICE, 1),
+        (op.LT | op.AND | op.INVERT, PRICE, 2),
+    ]
+    either = sections(plan_of(["and", ["is", "disabled"], ["cmp", "price_in", "ne", 2]]))[0]
+    assert either == [
+        (op.LT | op.PUSH, PRICE, 1),
+        (op.LE | op.OR | op.INVERT, PRICE, 2),
+        (op.LIVE | op.AND, op.DISABLED, 0),
+    ]
+
+
+def test_lower__fields_are_those_compared_and_those_whose_ends_are_found() -> None:
+    position = VIEW.position
+    gate = ["gate", ["cmp", "tok_s", "ge", 1], ["normalize", ["field", "context"]]]
+    assert plan_of(["cmp", "price_in", "le", 1], gate).fields == {PRICE, position["tok_s"], position["context"]}
+    # Read for each survivor alone, and in no order: no order is made for it.
+    assert plan_of(["top"], ["gate", ["is", "trains"], ["field", "context"]]).fields == set()
+    assert plan_of(["top"], ["field", "context"]).fields == {position["context"]}
+    parts = [["scale", 2, ["field", "context"]] for _ in range(5)]
+    assert plan_of(["top"], ["add", *parts]).ends == 5
+    assert plan_of(["top"], ["add", *parts]).code[op.ENDS] == 1
+
+
+def decoded(plan: Plan) -> reference.Program:
+    """A plan as the program that it is."""
+    condition, scorer, ends, clauses = (
+        [tuple(map(int, step)) if isinstance(step, tuple) else int(step) for step in part] for part in sections(plan)
+    )
+    chain = chain_of(plan)
+    pairs = list(zip(chain[::2], chain[1::2], strict=True))
+    code = plan.code
+    found: Any = (condition, scorer, list(plan.numbers), code[op.MODE], code[op.SELECTOR], code[op.LIMIT])
+    return reference.Program(*found, ends, clauses, pairs)  # type: ignore[arg-type]
+
+
+def test_lower__a_plan_means_what_its_policy_means() -> None:
+    """Programs evaluated instruction by instruction, offer by offer, without any kernel."""
+    for number in range(12):
+        world = draw_world(43, number, size=(0, 7, 40)[number % 3])
+        catalog = tr.Catalog.from_records(world.offers, WORLD_FIELDS, world.tier_order)
+        for case in world.cases:
+            policy = tr.admit(case.term, catalog.fields)
+            index = CatalogIndex(catalog)
+            view = View(index, Health.of(world.state), policy.version)
+            plan = lower(policy.filter, policy.scorer, policy.selector, index, view)
+            request = Request.of(case.request)
+            offers = reference.Offers(
+                index.size,
+                [column[: index.size].tolist() for column in view.observations.columns],
+                [rows_of(bits) for bits in index.rows],
+                [[rows_of(bits) for bits in view.live_rows(request)]],
+                [view.request_columns(request)[:, : index.size].tolist()],
+            )
+            rows, scores, survivors = reference.rank(decoded(plan), offers, 0, reduced_seed(case.seed), index.size)
+            ctx = {"request": case.request, "state": world.state, "seed": case.seed}
+            wanted = rank(case.term, world.offers, ctx, WORLD_FIELDS, world.tier_order, case.version)
+            assert [catalog.offer_ids[row] for row in rows] == wanted.ordered, policy.encoding
+            assert np.array_equal(scores, wanted.scores, equal_nan=True)
+            assert survivors == len(world.offers) - len(wanted.rejected)

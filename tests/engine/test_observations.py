@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine.observations import _UNMADE, Moved, Observations
+from tenantrank.engine.observations import _UNMADE, Framed, Moved, Observations
+from tenantrank.engine.plan import Plan
+from tenantrank.engine.programs import Programs
 from tenantrank.policy.signature import V2
+from tenantrank_kernels import frames
+from tenantrank_kernels import opcodes as op
 from tests.engine.samples import catalog_of, offer, policy_of, same
+
+ROWS, LIVE_ROWS, NONE = np.zeros((2, 8), np.uint64), np.zeros((op.LIVE_ROWS, 8), np.uint64), np.zeros((0, 0))
 
 
 def made(columns: list[list[float]]) -> Observations:
@@ -52,6 +58,103 @@ def test_changed__mends_an_order_to_what_sorting_anew_gives(size: int) -> None:
         assert after.columns[0][:size].tolist() == values
         assert after.columns[1] is before.columns[1]
         assert after._orders[1] is _UNMADE
+
+
+def comparing(field: int, bounds: list[float]) -> Plan:
+    """A plan that compares one field with several bounds: at most the first, less than the others."""
+    code = [op.LE, field, 1]
+    for at in range(1, len(bounds)):
+        code += [op.LT | op.AND, field, at + 1]
+    header = [0] * op.HEADER
+    header[op.FILTER] = len(bounds)
+    return Plan(V2, header + code, [0.0, *bounds], frozenset({field}), 2, 2, 1)
+
+
+def framed(observations: Observations, programs: Programs, before: Framed | None = None) -> Framed:
+    return observations.frame_of(programs, lambda: ROWS, LIVE_ROWS, NONE, before)
+
+
+def cuts_of(frame: Framed, numbers: int) -> list[int]:
+    cuts: list[int] = frame.frame._kept[frames.CUTS][:numbers].tolist()
+    return cuts
+
+
+def test_frame_of__makes_the_orders_that_programs_need_and_no_other() -> None:
+    observations = made([[3.0, 1.0, 2.0], [9.0, 8.0, 7.0], [0.0, 0.0, 0.0]])
+    programs = Programs()
+    framed(observations, programs)
+    assert all(order is _UNMADE for order in observations._orders)
+    programs.add("a", comparing(1, [8.0]))
+    framed(observations, programs)
+    assert [order is _UNMADE for order in observations._orders] == [True, False, True]
+    one = observations._orders[1]
+    programs.add("b", comparing(0, [1.0, 2.0]))
+    found = framed(observations, programs)
+    assert [order is _UNMADE for order in observations._orders] == [False, False, True]
+    assert observations._orders[1] is one
+    assert found.held is programs.held
+    assert cuts_of(found, 5) == [0, 2, 0, 1, 1]
+
+
+def test_frame_of__is_kept_until_an_array_that_it_binds_had_to_grow() -> None:
+    observations = made([[3.0, 1.0, 2.0], [9.0, 8.0, 7.0]])
+    programs = Programs()
+    programs.add("first", comparing(0, [2.0]))
+    before = framed(observations, programs)
+    programs.add("second", comparing(0, [1.0]))
+    again = framed(observations, programs, before)
+    assert again.frame is before.frame
+    assert cuts_of(again, 4) == [0, 2, 0, 1]
+    programs.add("of another field", comparing(1, [8.0]))
+    third = framed(observations, programs, again)
+    assert third.frame is not again.frame
+    for number in range(3000):
+        programs.add(str(number), comparing(0, [2.0, 3.0]))
+    fourth = framed(observations, programs, third)
+    assert fourth.frame is not third.frame
+    assert len(fourth.held.numbers) > len(third.held.numbers)
+    assert cuts_of(fourth, 9) == [0, 2, 0, 1, 0, 2, 0, 2, 2]
+    assert cuts_of(fourth, 6 + 9000)[-3:] == [0, 2, 2]
+    # What was given before still holds for the programs of then.
+    assert cuts_of(before, 4) == [0, 2, 0, 1]
+    assert framed(observations, programs, fourth).frame is fourth.frame
+
+
+def test_frame_of__finds_the_cuts_anew_for_another_set_of_programs_and_after_a_change() -> None:
+    observations = made([[3.0, 1.0, 2.0]])
+    one, other = Programs(), Programs()
+    one.add("a", comparing(0, [2.0]))
+    other.add("b", comparing(0, [1.0, 3.0]))
+    first = framed(observations, one)
+    assert [cuts_of(framed(observations, programs), 3) for programs in (other, one, other)] == [
+        [0, 1, 2],
+        [0, 2, 0],
+        [0, 1, 2],
+    ]
+    assert cuts_of(first, 2) == [0, 2]
+    after = observations.changed({0: Moved(np.array([1, 2]), np.array([7.0, 0.5]))})
+    assert cuts_of(framed(after, other), 3) == [0, 1, 1]
+    assert cuts_of(framed(observations, other), 3) == [0, 1, 2]
+
+
+def test_frame__is_for_code_that_is_no_program() -> None:
+    observations = made([[3.0, 1.0, 2.0], [9.0, 8.0, 7.0]])
+    code, numbers = np.array([op.LE, 1, 0], dtype=np.int32), np.array([8.0])
+    frame = observations.frame(code, numbers, [1], ROWS, LIVE_ROWS)
+    assert [order is _UNMADE for order in observations._orders] == [True, False]
+    kept = frame._kept
+    assert (kept[frames.WORDS], kept[frames.WIDTH], kept[frames.SIZE], kept[frames.FIELDS]) == (8, 512, 3, 2)
+    assert kept[frames.CODE].tolist() == [op.LE, 1, 0]
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 9000, 70000])
+def test_observations__have_some_hundred_marks_whatever_the_size(size: int) -> None:
+    words = max(8, -(-size // 512) * 8)
+    observations = Observations([np.zeros(64 * words)], size, words)
+    assert 1 <= observations._mark_count <= 513
+    assert (observations._mark_count - 1) << observations._shift >= size
+    observations._make_order(0, None)
+    assert len(observations._orders[0].marks) == observations._mark_count * words
 
 
 def test_with_health__shares_all_that_did_not_change_and_answers_as_a_new_engine() -> None:

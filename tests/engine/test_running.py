@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 
 import tenantrank as tr
+from tenantrank.engine import programs as programs_module
 from tenantrank.engine import running
-from tenantrank.engine.running import Ranked
-from tests.engine.samples import catalog_of, offer, policy_of
+from tenantrank.engine.running import Prepared, Ranked
+from tenantrank.policy.signature import V1, V2
+from tenantrank_kernels import opcodes as op
+from tests.engine.samples import catalog_of, offer, policy_of, same
 
 CATALOG = catalog_of(
     offer("a", price_in=1.0, capabilities={"supports_tools": True}),
@@ -71,6 +75,61 @@ def test_run_one__takes_more_places_than_are_kept_and_calls_from_many_threads() 
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, [1, 5, 64, 65, 149] * 20))
+
+
+def test_ready_for__is_good_for_all_programs_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new policy makes no new frame; one of another field, or one more than there is room for, does."""
+    monkeypatch.setattr(programs_module, "_FIRST_CAPACITY", 64)
+    engine = tr.Engine(CATALOG)
+    kept: list[Any] = []  # so that no two frames have one id
+    for at in range(60):
+        field = ("price_in", "price_out", "context")[at // 20]
+        policy = policy_of(CATALOG, ["cmp", field, "ge", at / 8], ["field", field])
+        fresh = tr.Engine(CATALOG).rank(policy)
+        assert same(engine.rank(policy), fresh)
+        ready = engine._now.plain(V2).ready
+        assert ready is not None
+        kept.append(ready.frame)
+    assert 3 <= len({id(frame) for frame in kept}) < 25
+
+
+def test_several__requests_are_laid_end_to_end() -> None:
+    engine = tr.Engine(CATALOG)
+    requests = [tr.Request(), tr.Request(needs=("tools",)), tr.Request(scope="s")]
+    for version, columns in ((V1, op.REQUEST_COLUMNS), (V2, 0)):
+        parts = [engine._now.prepared(version, request) for request in requests]
+        whole = Prepared.several(parts)
+        assert whole.live_rows.shape == (3 * op.LIVE_ROWS, 8)
+        assert len(whole.request_columns) == 3 * columns
+        for at, part in enumerate(parts):
+            assert np.array_equal(whole.live_rows[at * op.LIVE_ROWS :][: op.LIVE_ROWS], part.live_rows)
+        assert Prepared.several(parts[:1]) is parts[0]
+
+
+def test_run__a_failure_reaches_the_caller_after_the_other_threads_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that threads write to is given back only when none of them runs any more."""
+    policies = [policy_of(CATALOG, ["cmp", "price_in", "le", at / 8], ["field", "price_in"]) for at in range(64)]
+    running_now: list[int] = []
+    right = running.rank_programs
+
+    def fail_once(frame: Any, scratch: Any, *rest: Any) -> None:
+        begin = rest[3]
+        running_now.append(begin)
+        try:
+            if begin == 0:
+                raise MemoryError("no more")
+            right(frame, scratch, *rest)
+        finally:
+            running_now.remove(begin)
+
+    monkeypatch.setattr(running, "_WORTH_A_THREAD", 2)
+    monkeypatch.setattr(running, "rank_programs", fail_once)
+    engine = tr.Engine(CATALOG, threads=5)
+    for _ in range(10):
+        with pytest.raises(MemoryError, match="no more"):
+            engine.rank_rows(policies)
+        assert running_now == []
+        assert not [thread for thread in threading.enumerate() if thread.name == "tenantrank"]
 
 
 def test_ranked__is_put_together_from_parts_by_position() -> None:

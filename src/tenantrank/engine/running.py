@@ -140,9 +140,9 @@ def alone() -> AbstractContextManager[Any]:
     return _lock if frames.PLAIN else _FREE
 
 
-def _one_at_a_time(*arguments: Any) -> Any:
+def _one_at_a_time(*arguments: Any) -> int:
     with _lock:
-        return rank_one(*arguments)
+        return int(rank_one(*arguments))
 
 
 def run_one(ready: Ready, at: int, seed: int, places: int) -> tuple[list[int], list[float], int]:

@@ -72,22 +72,12 @@ def test_rank__from_several_threads_is_the_same_while_programs_come_and_go(monke
         assert all(found == wanted for found in pool.map(work, range(8)))
 
 
-@pytest.mark.xfail(
-    reason="bug: a batch whose programs take more than a set may hold is compiled again and again",
-    raises=RecursionError,
-)
 def test_starts__of_a_batch_larger_than_a_set_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PROGRAM_BYTES", 3000)
     chosen = policies(60)
-    added: list[str] = []
-    add = Compiled._added
-
-    def counted(self: Compiled, policy: tr.Policy, view: View) -> Any:
-        added.append(policy.identity)
-        if len(added) > 20 * len(chosen):
-            raise RecursionError("compiled without end")
-        return add(self, policy, view)
-
-    monkeypatch.setattr(Compiled, "_added", counted)
-    found = tr.Engine(ABC, threads=1).rank_many(chosen, k=3)
-    assert found["offer_ids"].to_pylist() == [list(tr.Engine(ABC).rank(policy, k=3).offer_ids) for policy in chosen]
+    compiled, view = compiled_of(ABC)
+    programs, starts = compiled.starts(chosen, view)
+    assert programs.count == 60
+    assert [programs.at_of[policy.identity] for policy in chosen] == starts.tolist()
+    # The next that comes finds no room, and begins a set of its own.
+    assert compiled.starts(policies(61)[60:], view)[0] is not programs

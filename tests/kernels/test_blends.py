@@ -146,6 +146,30 @@ def test_candidates__of_random_offers_hold_the_best_and_their_ties(size: int) ->
         assert not Blend(parts, offers, passed).missing(wanted), (parts, wanted)
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.3, 1e3, 1e-6])
+def test_candidates__where_parts_nearly_cancel(factor: float) -> None:
+    """What is left of a sum is less than what single precision loses of its parts, whose errors have either sign."""
+    for seed in range(4 * len(SEEDS)):
+        rng = Random(seed)
+        first = [rng.uniform(1.0, 2.0) for _ in range(300)]
+        second = [3.0 - value + rng.random() * 10.0 ** rng.uniform(-9.0, -6.0) for value in first]
+        parts: list[Part] = [(0, False, [factor]), (1, False, [factor])]
+        blend = Blend(parts, offers_of(first, second), set(range(300)))
+        assert not any(blend.missing(wanted) for wanted in (1, 2, 8))
+        apart = [-value for value in second]
+        between = Blend([(0, True, [factor]), (1, True, [-factor])], offers_of(first, apart), set(range(300)))
+        assert not any(between.missing(wanted) for wanted in (1, 2, 8))
+
+
+@pytest.mark.parametrize("factor", [1e10, 1e25])
+def test_candidates__of_values_that_are_hardly_anything_in_single_precision(factor: float) -> None:
+    for seed in range(4 * len(SEEDS)):
+        rng = Random(seed)
+        offers = offers_of(*([rng.uniform(0.0, 6e-45) for _ in range(200)] for _ in range(2)))
+        blend = Blend([(0, False, [factor]), (1, False, [factor])], offers, set(range(200)))
+        assert not any(blend.missing(wanted) for wanted in (1, 2, 8))
+
+
 @pytest.mark.parametrize(
     "parts",
     [
@@ -190,7 +214,8 @@ def test_candidates__of_rows_with_an_unknown_value_are_bounded_apart() -> None:
     assert found is not None
     assert 298 in found
     assert len(found) < 5
-    for parts in (dear, cheap):
+    turned: list[Part] = [(0, True, [None, -1.0]), (1, True, [])]
+    for parts in (dear, cheap, turned, [*turned, *turned]):
         for passed in (everyone, everyone - {123, 299}, {123, 299}, {5, 123}):
             for wanted in (1, 2, 5, 48):
                 assert wanted > len(passed) or not Blend(parts, offers, passed).missing(wanted)

@@ -77,7 +77,7 @@ def test_walk__agrees_with_scoring_all(size: int) -> None:
     assert decided
 
 
-@pytest.mark.parametrize("wanted", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("wanted", [1, 2, 3, 5, 6, 7])
 @pytest.mark.parametrize(
     ("steps", "numbers", "mode"),
     [
@@ -109,6 +109,9 @@ def test_walk__orders_values_that_differ_and_score_alike_by_catalog_order(
         [INF] * 7,
         [-INF, INF, 3.0, -INF, 2.0, INF, 1.0],
         [-1e308, 1e308, 0.0, 5e-324, -1e308, 1e308, 1.0],
+        # The last place of all, or the first, ties with the one that is nearest to it.
+        [9.0, 1.0, 2.0, 3.0, 4.0, 4.5, 6.0],
+        [1.0, 9.0, 8.0, 7.0, 6.0, 5.5, 1.5],
     ]
     for column in columns:
         offers = offers_of(column)

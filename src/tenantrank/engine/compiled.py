@@ -37,26 +37,33 @@ class Compiled:
         """
         programs = self.programs[policy.version]
         at = programs.at_of.get(policy.identity)
-        return (programs, at) if at is not None else self._added(policy, view)
+        if at is None:
+            programs = self._with_room(policy.version)
+            at = self._add(programs, policy, view)
+        return programs, at
 
     def starts(self, policies: Sequence[Policy], view: View) -> tuple[Programs, NDArray[np.int64]]:
         """Give the set of programs that holds those of policies of one version, and where each begins."""
-        while True:
-            programs = self.programs[view.version]
-            at_of = programs.at_of
-            found = [at_of.get(policy.identity) for policy in policies]
-            if None not in found:
-                return programs, np.array(found, dtype=np.int64)
-            for policy, at in zip(policies, found, strict=True):
-                if at is None:
-                    self.program(policy, view)
+        programs = self._with_room(view.version)
+        at_of = programs.at_of
+        found = [at_of.get(policy.identity) for policy in policies]
+        if None in found:
+            # All into one set, however large it grows: a batch is ranked over one.
+            for place, policy in enumerate(policies):
+                if found[place] is None:
+                    at = at_of.get(policy.identity)
+                    found[place] = self._add(programs, policy, view) if at is None else at
+        return programs, np.array(found, dtype=np.int64)
 
-    def _added(self, policy: Policy, view: View) -> tuple[Programs, int]:
-        plan = whatever_the_stack(lambda: self._lowered(policy, view))
-        programs = self.programs[policy.version]
+    def _with_room(self, version: Version) -> Programs:
+        """Give the set that new programs go to, made anew where there is no more room."""
+        programs = self.programs[version]
         if programs.nbytes > _PROGRAM_BYTES:
-            programs = self.programs[policy.version] = Programs()
-        return programs, programs.add(policy.identity, plan)
+            programs = self.programs[version] = Programs()
+        return programs
+
+    def _add(self, programs: Programs, policy: Policy, view: View) -> int:
+        return programs.add(policy.identity, whatever_the_stack(lambda: self._lowered(policy, view)))
 
     def _lowered(self, policy: Policy, view: View) -> Plan:
         if policy.fields is not self.index.catalog.fields:

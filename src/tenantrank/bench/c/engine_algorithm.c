@@ -23,7 +23,8 @@ enum {
     MARKS = 256,   /* of an order, about */
     PATIENCE = 64, /* places looked at one by one before whole stretches are skipped */
     FEW = 64,      /* survivors that are scored all */
-    MOST = 48      /* places up to which the shortcuts pay */
+    MOST = 48,     /* places up to which the shortcuts pay */
+    UNROLLED = 6   /* coefficients up to which a bound has loops of its own */
 };
 
 static const double LARGEST = 1e30;      /* of any quantity in a bound, far from where single precision overflows */
@@ -577,7 +578,7 @@ static linear as_linear(const tables *c, const part *parts, int64_t count, const
         if (high > low) {
             if (!(high - low <= LARGEST))
                 return none;
-            largest = fmax(fabs(low), fabs(high));
+            largest = fabs(low) > fabs(high) ? fabs(low) : fabs(high);
             slope = 1.0 / (high - low);
             constant = -low * slope;
         }
@@ -612,18 +613,27 @@ typedef struct {
 /* Writes each survivor's approximate score; gives the greatest of each lane. `count` is a constant where it is called. */
 INLINE block approximate(const tables *c, const scratch *room, float constant, int64_t count)
 {
+    /* Copies, which no store to the bounds can change. */
+    const float *columns[UNROLLED];
+    __m512 coefficients[UNROLLED];
+    for (int64_t j = 0; j < count; j++) {
+        columns[j] = room->columns[j];
+        coefficients[j] = _mm512_set1_ps(room->coefficients[j]);
+    }
+    const uint64_t *mask = room->levels;
+    float *bounds = room->bounds;
     const __m512 start = _mm512_set1_ps(constant), nothing = _mm512_set1_ps(-INFINITY);
     block best = {{nothing, nothing, nothing, nothing}};
     for (int64_t w = 0; w < c->words; w++) {
-        const uint64_t bits = room->levels[w];
+        const uint64_t bits = mask[w];
         if (!bits)
             continue;
         for (int64_t q = 0; q < 4; q++) {
             const int64_t at = w * LANES + q * 16;
             __m512 sum = start;
             for (int64_t j = 0; j < count; j++)
-                sum = _mm512_fmadd_ps(_mm512_set1_ps(room->coefficients[j]), _mm512_load_ps(room->columns[j] + at), sum);
-            _mm512_store_ps(room->bounds + at, sum);
+                sum = _mm512_fmadd_ps(coefficients[j], _mm512_load_ps(columns[j] + at), sum);
+            _mm512_store_ps(bounds + at, sum);
             best.quarters[q] =
                 _mm512_mask_max_ps(best.quarters[q], (__mmask16)(bits >> 16 * q), best.quarters[q], sum);
         }
@@ -650,23 +660,20 @@ static int64_t find_candidates(const tables *c, const part *parts, int64_t count
     const linear sum = as_linear(c, parts, count, room);
     const float constant = (float)sum.constant;
     block best;
+#define LOOPS_FOR(count)                                                                            \
+    case count:                                                                                     \
+        best = approximate(c, room, constant, count);                                               \
+        break;
     switch (sum.count) {
-    case -1:
-        return -1;
-    case 1:
-        best = approximate(c, room, constant, 1);
-        break;
-    case 2:
-        best = approximate(c, room, constant, 2);
-        break;
-    case 3:
-        best = approximate(c, room, constant, 3);
-        break;
-    case 4:
-        best = approximate(c, room, constant, 4);
-        break;
+        LOOPS_FOR(0)
+        LOOPS_FOR(1)
+        LOOPS_FOR(2)
+        LOOPS_FOR(3)
+        LOOPS_FOR(4)
+        LOOPS_FOR(5)
+        LOOPS_FOR(UNROLLED)
     default:
-        best = approximate(c, room, constant, sum.count);
+        return -1;
     }
     /* The k-th greatest of the lanes' own best, each of another row, is reached by k rows at least. */
     const __m512 nothing = _mm512_set1_ps(-INFINITY);

@@ -23,7 +23,7 @@ SHIFT = 4
 """Marks stand 16 places apart."""
 BITS, VECTORS, PARTS = 12, 12, 8
 """Heights of the stacks, and the most ends or parts of a program; of each the tests draw no more."""
-NO_CUT = -1
+NO_CUT = 1_000_000
 _PADDING = (7.0, -1e300, np.inf)
 _RUBBISH = 0xDEAD_BEEF_0BAD_CAFE
 

@@ -56,5 +56,5 @@ def test_pause__thaws_nothing_that_the_application_froze():
     frozen = gc.get_freeze_count()
     with collection_paused():
         pass
-    assert gc.get_freeze_count() >= frozen - 100  # what is freed is frozen no more
+    assert gc.get_freeze_count() > frozen // 2  # what is freed is frozen no more
     assert gc.isenabled()

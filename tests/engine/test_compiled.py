@@ -12,13 +12,14 @@ from tenantrank.catalog.health import Health
 from tenantrank.engine import compiled as module
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.envelope import Envelope
+from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.view import View
 from tenantrank.policy.signature import V2
 from tests.engine.samples import ABC, policy_of, same
 
 
 def compiled_of(catalog: tr.Catalog) -> tuple[Compiled, View]:
-    compiled = Compiled(catalog, Envelope(None, catalog))
+    compiled = Compiled(CatalogIndex(catalog), Envelope(None, catalog))
     return compiled, View(compiled.index, Health(), V2)
 
 

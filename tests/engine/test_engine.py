@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine import engine as engine_module
+from tenantrank.engine import batches
 from tenantrank_kernels import JIT_DISABLED
 from tests.engine.samples import (
     ABC,
@@ -127,7 +127,7 @@ def test_rank__every_offer_survives_or_is_rejected() -> None:
 
 
 def test_rank_many__is_ranking_one_by_one_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "_CHUNK", 3)
+    monkeypatch.setattr(batches, "_CHUNK", 3)
     for world, catalog in worlds(17, 8):
         engine = tr.Engine(catalog, world.state, world.envelope)
         policies = [tr.admit(case.term, catalog.fields) for case in world.cases] * 2
@@ -199,6 +199,27 @@ def test_with_health__is_a_fresh_engine_over_the_same_catalog() -> None:
                 assert same(changed.rank(policy, case.request, case.seed), fresh.rank(policy, case.request, case.seed))
         # The engine it came from is as it was.
         assert all(same(first.rank(policy), decision) for policy, decision in zip(policies, before, strict=True))
+
+
+def test_narrowed__is_an_engine_under_both_conditions_and_never_permits_more() -> None:
+    for number in range(2 if JIT_DISABLED else 8):
+        world = draw_world(23, number, size=20)
+        catalog = world_catalog(world)
+        further = ["not", ["is", "has_tee"]]
+        both = further if world.envelope is None else ["and", world.envelope, further]
+        first = tr.Engine(catalog, world.state, world.envelope)
+        narrowed, fresh = first.narrowed(further), tr.Engine(catalog, world.state, both)
+        assert narrowed.provenance == fresh.provenance
+        for case in world.cases:
+            policy = tr.admit(case.term, catalog.fields)
+            found = narrowed.rank(policy, case.request, case.seed)
+            assert same(found, fresh.rank(policy, case.request, case.seed))
+            assert found.rejected == fresh.rank(policy, case.request, case.seed).rejected
+            if policy.selector.op not in ("sample", "top_k"):
+                assert set(found.offer_ids) <= set(first.rank(policy, case.request, case.seed).offer_ids)
+    assert first.narrowed(None) is first
+    with pytest.raises(tr.PolicyError):
+        first.narrowed(["argmax"])
 
 
 def test_engine__answers_threads_as_it_answers_one() -> None:
@@ -304,7 +325,7 @@ def test_rank_many__bounds_what_many_distinct_requests_take(monkeypatch: pytest.
     requests = [{"requirements": {"min_context": at}} for at in range(20)]
     policies = [tr.admit(make(["meets_req"]), catalog.fields) for make in (term_of, old_term_of) for _ in range(10)]
     expected = tr.Engine(catalog).rank_many(policies, requests)
-    monkeypatch.setattr("tenantrank.engine.engine._REQUEST_BYTES", 1)
+    monkeypatch.setattr("tenantrank.engine.batches._REQUEST_BYTES", 1)
     calls: list[int] = []
     assert tr.Engine(catalog).rank_many(policies, requests, on_progress=calls.append).equals(expected)
     assert calls == [1] * 20

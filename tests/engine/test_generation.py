@@ -14,6 +14,7 @@ from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.generation import _REQUESTS_KEPT, Generation
 from tenantrank.engine.given import NO_REQUEST
+from tenantrank.engine.index import CatalogIndex
 from tenantrank.policy.signature import V1, V2
 from tenantrank_kernels import JIT_DISABLED
 from tenantrank_kernels import opcodes as op
@@ -25,7 +26,7 @@ VERSIONS = (V1, V2)
 
 
 def compiled_of(catalog: tr.Catalog = ABC, envelope: Any = None) -> Compiled:
-    return Compiled(catalog, Envelope(envelope, catalog))
+    return Compiled(CatalogIndex(catalog), Envelope(envelope, catalog))
 
 
 def test_view__is_made_once_for_each_version() -> None:

@@ -147,7 +147,7 @@ def test_ranked__is_put_together_from_parts_by_position() -> None:
     assert whole.ranked.tolist() == [1, 0, 2]
     assert whole.survived.tolist() == [1, 0, 9]
     assert whole.scores[2].tolist() == [1.0, 0.5]
-    middle = whole.part(1, 2)
+    middle = whole.part(slice(1, 2))
     middle.rows[:] = 4
     assert whole.rows.tolist() == [[7, -1], [4, 4], [5, 6]]
     assert whole.like(4).rows.shape == (4, 2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenantrank.catalog import Catalog
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
@@ -22,13 +23,27 @@ from tenantrank.policy.stack import whatever_the_stack
 _PROGRAM_BYTES = 128 * 1024 * 1024  # what the programs of a version may take before they are made anew
 
 
-class Compiled:
-    """Policies compiled onto one catalog. Safe to use from several threads."""
+_BATCHES_KEPT = 2
+_identity = attrgetter("identity")
 
-    def __init__(self, catalog: Catalog, envelope: Envelope) -> None:
-        self.index = CatalogIndex(catalog)
+
+class Batch(NamedTuple):
+    """A batch that was ranked before: policies of one version, where the program of each begins in one set."""
+
+    policies: tuple[Policy, ...]
+    version: Version
+    programs: Programs
+    starts: NDArray[np.int64]
+
+
+class Compiled:
+    """Policies compiled onto one catalog under one envelope. Safe to use from several threads."""
+
+    def __init__(self, index: CatalogIndex, envelope: Envelope) -> None:
+        self.index = index
         self.envelope = envelope
         self.programs: dict[Version, Programs] = {version: Programs() for version in VERSIONS}
+        self._batches: tuple[Batch, ...] = ()
 
     def program(self, policy: Policy, view: View) -> tuple[Programs, int]:
         """Give the set of programs that holds a policy's, and where it begins, compiling it on first use.
@@ -46,7 +61,7 @@ class Compiled:
         """Give the set of programs that holds those of policies of one version, and where each begins."""
         programs = self._with_room(view.version)
         at_of = programs.at_of
-        found = [at_of.get(policy.identity) for policy in policies]
+        found = list(map(at_of.get, map(_identity, policies)))
         if None in found:
             # All into one set, however large it grows: a batch is ranked over one.
             for place, policy in enumerate(policies):
@@ -54,6 +69,17 @@ class Compiled:
                     at = at_of.get(policy.identity)
                     found[place] = self._add(programs, policy, view) if at is None else at
         return programs, np.array(found, dtype=np.int64)
+
+    def remembered(self, policies: object) -> Batch | None:
+        """Give what is remembered of a batch: of this very tuple, since neither it nor a policy can change."""
+        for batch in self._batches:
+            if batch.policies is policies and self.programs[batch.version] is batch.programs:
+                return batch
+        return None
+
+    def remember(self, batch: Batch) -> None:
+        """Remember a batch, in place of the one that was remembered longest."""
+        self._batches = (batch, *self._batches[: _BATCHES_KEPT - 1])
 
     def _with_room(self, version: Version) -> Programs:
         """Give the set that new programs go to, made anew where there is no more room."""

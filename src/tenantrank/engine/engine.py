@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.health import Health
+from tenantrank.engine.batches import Chunk, admitted_of, chunks_of, taken
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
@@ -28,14 +29,10 @@ from tenantrank.errors import CatalogError, RulebookError
 from tenantrank.policy.arguments import check_type, listed, one_each
 from tenantrank.policy.normal_form import Node, clauses_of
 from tenantrank.policy.policy import Policy, Term
-from tenantrank.policy.signature import V1, V2, Version
+from tenantrank.policy.signature import V2, Version
 from tenantrank.policy.stack import whatever_the_stack
 from tenantrank.policy.transform import Custom, apply_transform
 from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
-from tenantrank_kernels import opcodes as op
-
-_CHUNK = 16384  # policies ranked by one kernel call, which bounds the memory of a batch
-_REQUEST_BYTES = 64 * 1024 * 1024  # what the distinct requests of one kernel call may take
 
 
 class Engine:
@@ -66,7 +63,7 @@ class Engine:
         threads: int | None = None,
     ) -> None:
         check_type(catalog, Catalog, "a Catalog", CatalogError)
-        compiled = Compiled(catalog, Envelope(envelope, catalog))
+        compiled = Compiled(CatalogIndex(catalog), Envelope(envelope, catalog))
         self._threads = threads_of(threads)
         self._now = Generation(compiled, Health.of(health))
 
@@ -75,6 +72,24 @@ class Engine:
         other = object.__new__(type(self))
         other._threads = self._threads
         other._now = Generation(self._now.compiled, Health.of(health), self._now)
+        return other
+
+    def narrowed(self, envelope: Any) -> Engine:
+        """Give an engine over the same catalog and health whose envelope is this one's and a further Pred's.
+
+        Raises
+        ------
+        PolicyError
+            for what is not a Pred of the second version
+        """
+        index = self._now.compiled.index
+        further = Envelope(envelope, index.catalog).term
+        if further is None:
+            return self
+        both = further.term if self.envelope is None else ["and", self.envelope.term, further.term]
+        other = object.__new__(type(self))
+        other._threads = self._threads
+        other._now = Generation(Compiled(index, Envelope(both, index.catalog)), self.health, self._now)
         return other
 
     @property
@@ -114,7 +129,7 @@ class Engine:
         that is not in the catalog today. The nearest is empty where none is near.
         """
         roots = [] if self.envelope is None else [self.envelope.root]
-        return unknown_names([*roots, *(policy.root for policy in _admitted(policies))], self.catalog)
+        return unknown_names([*roots, *(policy.root for policy in admitted_of(policies))], self.catalog)
 
     def rank(
         self,
@@ -213,8 +228,9 @@ class Engine:
         PolicyError, RequestError
             as `rank`, and RequestError where the lengths differ
         """
-        admitted = _admitted(policies)
-        rows, scores, ranked, survived = self.rank_rows(admitted, requests, k, seeds, on_progress)
+        admitted = admitted_of(policies)
+        given = policies if type(policies) is tuple else admitted
+        rows, scores, ranked, survived = self.rank_rows(given, requests, k, seeds, on_progress)
         kept = np.arange(rows.shape[1]) < ranked[:, None]
         offsets = np.zeros(len(admitted) + 1, dtype=np.int32)
         np.cumsum(ranked, out=offsets[1:])
@@ -235,25 +251,28 @@ class Engine:
         seeds: Sequence[int | None] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> Ranked:
-        """Rank as `rank_many` does, and give plain arrays."""
-        admitted = _admitted(policies)
-        requests = one_each(requests, "requests", len(admitted))
-        seeds = one_each(seeds, "seeds", len(admitted))
-        result = Ranked.empty(len(admitted), places_of(k, len(self.catalog)))
-        for version in {policy.version for policy in admitted}:
-            chosen = [at for at, policy in enumerate(admitted) if policy.version == version]
-            whole = len(chosen) == len(admitted)
-            size = self._chunk(version, requests is not None)
-            for first in range(0, len(chosen), size):
-                chunk = chosen[first : first + size]
-                part = result.part(first, first + len(chunk)) if whole else result.like(len(chunk))
-                needed = None if requests is None else [request_of(requests[at]) for at in chunk]
-                drawn = None if seeds is None else [reduced_seed(seeds[at]) for at in chunk]
-                self._run(version, [admitted[at] for at in chunk], needed, drawn, part)
-                if not whole:
-                    result.put(chunk, part)
-                if on_progress is not None:
-                    on_progress(len(chunk))
+        """Rank as `rank_many` does, and give plain arrays.
+
+        A tuple of policies of one version is remembered: when the same tuple is ranked again, under whatever health,
+        requests and seeds, no policy has to be looked up. Lists, which may change, are looked up at each call.
+        """
+        count = len(policies) if isinstance(policies, Sized) else None
+        if count is None:
+            policies = listed(policies, "policies")
+            count = len(policies)
+        requests = one_each(requests, "requests", count)
+        seeds = one_each(seeds, "seeds", count)
+        result = Ranked.empty(count, places_of(k, len(self.catalog)))
+        for chunk in chunks_of(policies, self._now, requests is not None):
+            at = chunk.positions
+            needed = None if requests is None else [request_of(each) for each in taken(requests, at)]
+            drawn = None if seeds is None else [reduced_seed(each) for each in taken(seeds, at)]
+            part = result.part(at) if isinstance(at, slice) else result.like(len(at))
+            self._run(chunk, needed, drawn, part)
+            if not isinstance(at, slice):
+                result.put(at, part)
+            if on_progress is not None:
+                on_progress(len(chunk.starts))
         return result
 
     def rank_tenants(
@@ -360,36 +379,19 @@ class Engine:
         return whatever_the_stack(lambda: Explanation(parts, request))
 
     def _run(
-        self,
-        version: Version,
-        policies: Sequence[Policy],
-        requests: Sequence[Request] | None,
-        seeds: Sequence[int] | None,
-        result: Ranked,
+        self, chunk: Chunk, requests: Sequence[Request] | None, seeds: Sequence[int] | None, result: Ranked
     ) -> None:
         """Rank policies of one version, each for its own request."""
+        version, _, programs, starts = chunk
         distinct = [NO_REQUEST] if requests is None else list(dict.fromkeys(requests))
         place_of = {request: place for place, request in enumerate(distinct)}
-        needs = np.zeros(len(policies), dtype=np.int32)
+        needs = np.zeros(len(starts), dtype=np.int32)
         if requests is not None:
             needs[:] = [place_of[request] for request in requests]
-        drawn = np.zeros(len(policies), dtype=np.int64) if seeds is None else np.array(seeds, dtype=np.int64)
+        drawn = np.zeros(len(starts), dtype=np.int64) if seeds is None else np.array(seeds, dtype=np.int64)
         prepared = Prepared.several([self._now.prepared(version, request) for request in distinct])
-        programs, starts = self._now.compiled.starts(policies, prepared.view)
         run(prepared, programs, starts, needs, drawn, result, self._threads)
-
-    def _chunk(self, version: Version, varied: bool) -> int:
-        """Give how many policies to rank by one kernel call, so that what their requests need stays bounded."""
-        if not varied:
-            return _CHUNK
-        columns = op.REQUEST_COLUMNS if version == V1 else 0
-        each = 8 * (columns * self._now.compiled.index.width + op.LIVE_ROWS * self._now.compiled.index.words)
-        return max(1, min(_CHUNK, _REQUEST_BYTES // each))
 
     def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
         ids = pa.array(self.catalog.offer_ids, pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(rows), ids)
-
-
-def _admitted(policies: Iterable[Policy | CompiledPolicy]) -> list[Policy]:
-    return [policy if type(policy) is Policy else parts_of(policy)[0] for policy in listed(policies, "policies")]

@@ -44,10 +44,10 @@ class Ranked(NamedTuple):
             np.zeros(count, dtype=np.int32),
         )
 
-    def part(self, first: int, end: int) -> Ranked:
+    def part(self, span: slice) -> Ranked:
         """Give some of the answers, which share their memory with the whole."""
         rows, scores, ranked, survived = self
-        return Ranked(rows[first:end], scores[first:end], ranked[first:end], survived[first:end])
+        return Ranked(rows[span], scores[span], ranked[span], survived[span])
 
     def like(self, count: int) -> Ranked:
         """Make room for other answers as wide as these."""

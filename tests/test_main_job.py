@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine import rank_fleet
+from tenantrank.engine.fleet import rank_fleet
 from tenantrank.tenants import read_tenants
 from tenantrank_kernels import JIT_DISABLED
 from tests.reference.evaluate import rank as reference_rank

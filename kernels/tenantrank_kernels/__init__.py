@@ -6,6 +6,8 @@
 | `bind_programs` | where the comparisons of programs cut the columns of a catalog |
 | `condition_masks` | the offers that pass each of several conditions |
 | `clause_counts`, `first_failing` | how many offers fail each clause first; which clause each offer fails first |
+| `clause_fails` | the offers that fail each clause |
+| `fewest_failing` | the fewest conditions that some offer fails |
 | `fingerprints` | the two-part checksums of many texts |
 | `fill_order` | a column's order, which the others read |
 
@@ -19,18 +21,21 @@ from tenantrank_kernels._compile import JIT_DISABLED, compiled_before, entry_poi
 from tenantrank_kernels.checksums import fingerprints
 from tenantrank_kernels.conditions import bind_programs, condition_masks
 from tenantrank_kernels.frames import Frame, handle_of
+from tenantrank_kernels.misses import fewest_failing
 from tenantrank_kernels.orders import fill_order
 from tenantrank_kernels.rank import rank_one, rank_programs
-from tenantrank_kernels.rejections import clause_counts, first_failing
+from tenantrank_kernels.rejections import clause_counts, clause_fails, first_failing
 
 __all__ = [
     "JIT_DISABLED",
     "Frame",
     "bind_programs",
     "clause_counts",
+    "clause_fails",
     "compiled_before",
     "condition_masks",
     "entry_point",
+    "fewest_failing",
     "fill_order",
     "fingerprints",
     "first_failing",

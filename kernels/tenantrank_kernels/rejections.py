@@ -12,13 +12,17 @@ from tenantrank_kernels._compile import brief_kernel
 from tenantrank_kernels.conditions import only_offers, pass_conditions
 from tenantrank_kernels.machine import (
     LANES,
+    WORDS,
     chosen_shorts,
     integers,
+    load_bits,
     load_shorts,
     short_in_all,
     shorts,
+    store_bits,
     store_shorts,
     table,
+    without,
     words,
 )
 
@@ -98,3 +102,34 @@ def first_failing(frame: Any, scratch: Any, at: int, first: Any) -> int:
             store_shorts(found, w * LANES, chosen_shorts(stack[w], later, load_shorts(found, w * LANES)))
         done = end
     return left
+
+
+@brief_kernel
+def clause_fails(frame: Any, scratch: Any, at: int, fails: Any) -> None:
+    """Find the offers that fail each clause of a program, each clause on its own.
+
+    Parameters
+    ----------
+    frame, scratch, at : as of `clause_counts`
+    fails : (clauses, words) uint64, written: a bitset a clause, in the order tried, nothing set behind the last offer
+    """
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    offers = words(entries[at_.ROWS])
+    found = words(fails)
+    stack = words(table(scratch)[at_.BITS])
+    count = entries[at_.WORDS]
+    begin = at + op.HEADER
+    ends = begin + 3 * (code[at + op.FILTER] + code[at + op.SCORE] + code[at + op.ENDS])
+    height = 0
+    done = begin
+    for clause in range(code[at + op.CLAUSES]):
+        if clause:
+            # A clause is joined to what passed those before it: here to every offer.
+            for w in range(0, count, WORDS):
+                store_bits(stack, w, load_bits(offers, w))
+        end = begin + 3 * code[ends + clause]
+        height = pass_conditions(frame, scratch, done, end, code[at + op.NUMBERS], 0, height)
+        for w in range(0, count, WORDS):
+            store_bits(found, clause * count + w, without(load_bits(offers, w), load_bits(stack, w)))
+        done = end

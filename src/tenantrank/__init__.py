@@ -9,9 +9,9 @@
 3
 """
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
+from tenantrank import tenants as _tenants
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.health import Health
 from tenantrank.engine import Decision, Engine, Explanation, Rejections, Request, is_warm, warm
@@ -29,12 +29,12 @@ from tenantrank.policy.describe import describe
 from tenantrank.policy.failure_plan import classify
 from tenantrank.policy.policy import Policy, Term, admit, admit_term
 from tenantrank.policy.signature import Field, Fields
-from tenantrank.tenants import CompiledPolicy, Conflict, Fleet, Origin, RowError, Rulebook, read_tenants
+from tenantrank.tenants import Conflict, Origin
 
-try:
-    __version__ = _version("tenantrank")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+unknown"
+if TYPE_CHECKING:
+    from tenantrank.tenants import CompiledPolicy, Fleet, RowError, Rulebook, read_tenants
+
+    __version__: str
 
 __all__ = [
     "Catalog",
@@ -71,3 +71,24 @@ __all__ = [
     "read_tenants",
     "warm",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Look up when first asked for what takes long to import and not every program needs."""
+    if name == "__version__":
+        value: Any = _installed_version()
+    elif name in __all__:
+        value = getattr(_tenants, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tenantrank")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+unknown"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine import rank_fleet
+from tenantrank.engine.fleet import rank_fleet
 from tenantrank.engine.fleet import SCHEMA
 from tests.engine.samples import FIELDS, offer
 

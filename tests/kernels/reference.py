@@ -254,3 +254,26 @@ def first_failing(program: Program, offers: Offers, request: int = 0) -> list[in
             found[row] = place
         left = left & passed
     return found
+
+
+def clause_fails(program: Program, offers: Offers, request: int = 0) -> list[Rows]:
+    """The offers that fail each clause, each clause on its own."""
+    everything = set(range(offers.size))
+    found = []
+    begin = 0
+    for end in program.clauses:
+        # The first is pushed, the others are joined: here to every offer, which is row 0.
+        alone = [*([(op.ROW | op.PUSH, 0, 0)] if begin else []), *program.filter[begin:end]]
+        found.append(everything - condition(alone, program.numbers, offers, request))
+        begin = end
+    return found
+
+
+def fewest_failing(fails: list[Rows], size: int) -> list[int]:
+    """The fewest conditions that an offer fails, the most shared set of them, the first in order of two; else none."""
+    sets = [tuple(at for at, rows in enumerate(fails) if row in rows) for row in range(size)]
+    if not sets or () in sets:
+        return []
+    fewest = min(map(len, sets))
+    nearest = [each for each in sets if len(each) == fewest]
+    return list(min(nearest, key=lambda each: (-nearest.count(each), each)))

@@ -25,7 +25,7 @@ from tenantrank.cli.inputs import (
 )
 from tenantrank.cli.output import console, note, print_json, progress, table
 from tenantrank.cli.results import check_results, write_results
-from tenantrank.engine import rank_fleet
+from tenantrank.engine.fleet import rank_fleet
 from tenantrank.engine.fleet import RANKED
 from tenantrank.tenants import Fleet, Rulebook, read_tenants
 

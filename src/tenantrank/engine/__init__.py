@@ -3,7 +3,6 @@
 from tenantrank.engine.decision import Decision
 from tenantrank.engine.engine import Engine
 from tenantrank.engine.explain import Clause, Explanation, Failure
-from tenantrank.engine.fleet import rank_fleet
 from tenantrank.engine.rejections import Rejections
 from tenantrank.engine.request import Request
 from tenantrank.engine.running import Ranked
@@ -19,6 +18,5 @@ __all__ = [
     "Rejections",
     "Request",
     "is_warm",
-    "rank_fleet",
     "warm",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.index import CatalogIndex
-from tenantrank.engine.lower import lower
+from tenantrank.engine.lower import Fragments, lower
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
 from tenantrank.engine.view import View
@@ -43,6 +43,7 @@ class Compiled:
         self.index = index
         self.envelope = envelope
         self.programs: dict[Version, Programs] = {version: Programs() for version in VERSIONS}
+        self._fragments: dict[Version, Fragments] = {version: {} for version in VERSIONS}
         self._batches: tuple[Batch, ...] = ()
 
     def program(self, policy: Policy, view: View) -> tuple[Programs, int]:
@@ -94,4 +95,5 @@ class Compiled:
     def _lowered(self, policy: Policy, view: View) -> Plan:
         if policy.fields is not self.index.catalog.fields:
             admission.check(policy.term, self.index.catalog.fields, policy.version, "Policy")
-        return lower(self.envelope.effective(policy), policy.scorer, policy.selector, self.index, view)
+        condition, fragments = self.envelope.effective(policy), self._fragments[policy.version]
+        return lower(condition, policy.scorer, policy.selector, self.index, view, fragments)

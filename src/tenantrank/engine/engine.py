@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,10 @@ from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.explain import Explanation
-from tenantrank.engine.fleet import rank_fleet
 from tenantrank.engine.generation import Generation
 from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, request_of, threads_of
 from tenantrank.engine.index import CatalogIndex
+from tenantrank.engine.misses import nearest_miss
 from tenantrank.engine.names import unknown_names
 from tenantrank.engine.rejections import Rejections, counted, first_clauses
 from tenantrank.engine.request import Request, reduced_seed
@@ -32,7 +32,9 @@ from tenantrank.policy.policy import Policy, Term
 from tenantrank.policy.signature import V2, Version
 from tenantrank.policy.stack import whatever_the_stack
 from tenantrank.policy.transform import Custom, apply_transform
-from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
+
+if TYPE_CHECKING:
+    from tenantrank.tenants import CompiledPolicy, Origin, Rulebook
 
 
 class Engine:
@@ -306,6 +308,10 @@ class Engine:
         RulebookError
             where the rulebook names a field or tier that this catalog does not have
         """
+        # Not at the top: see `tenantrank.tenants`.
+        from tenantrank.engine.fleet import rank_fleet
+        from tenantrank.tenants import Rulebook
+
         check_type(rulebook, Rulebook, "a Rulebook", RulebookError)
         return rank_fleet(self, rulebook.bind(self.catalog.fields).compile_many(tenants), k, on_progress)
 
@@ -370,6 +376,10 @@ class Engine:
         programs, at = self._now.compiled.program(admitted, prepared.view)
         clauses = tuple(clause.encoding for clause in clauses_of(self._now.compiled.envelope.effective(admitted)))
         return prepared.ready_for(programs), at, clauses, prepared.view.index
+
+    def nearest_miss(self, compiled: CompiledPolicy) -> list[str]:
+        """Say, a line each, which are the fewest clauses of a tenant's policy that keep every offer out, and whose."""
+        return nearest_miss(self._now, compiled.policy, compiled.origins)
 
     def explain(
         self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None

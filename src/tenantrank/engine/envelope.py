@@ -60,9 +60,12 @@ class Envelope:
         self, policy: Policy, origins: Mapping[str, tuple[Origin, ...]], view_of: Callable[[Version], View]
     ) -> list[Part]:
         """Give the clauses that decide in the order tried, each with the view it observes through and its origins."""
-        own = {clause.encoding: (ORIGIN,) for clause in self.clauses}
         view = view_of(policy.version)
         if policy.version == V1 and self.clauses:
-            return [Part(self.clauses, view_of(V2), own), Part(policy.clauses, view, origins)]
-        joined = {**origins, **{key: (*origins.get(key, ()), ORIGIN) for key in own}}
-        return [Part(clauses_of(self.effective(policy)), view, joined)]
+            return [Part(self.clauses, view_of(V2), self.origins({})), Part(policy.clauses, view, origins)]
+        return [Part(clauses_of(self.effective(policy)), view, self.origins(origins))]
+
+    def origins(self, of_policy: Mapping[str, tuple[Origin, ...]]) -> Mapping[str, tuple[Origin, ...]]:
+        """Give the origins of a policy's clauses with its own added, by the encoding of the clause."""
+        own = {clause.encoding: (*of_policy.get(clause.encoding, ()), ORIGIN) for clause in self.clauses}
+        return {**of_policy, **own} if own else of_policy

@@ -5,7 +5,6 @@ Everything is read from the same observations and the same conditions that ranki
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +15,13 @@ from numpy.typing import NDArray
 
 from tenantrank.engine.clauses import Check, checks_of, first_failing
 from tenantrank.engine.index import EVERY_OFFER, Bits
+from tenantrank.engine.misses import fewest
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
 from tenantrank.policy.arguments import check_type
 from tenantrank.policy.describe import describe_clause
 from tenantrank.policy.normal_form import Node
-from tenantrank.tenants import Origin
+from tenantrank.tenants.origin import Origin, attributed
 
 _NAMING_OPS = {
     "provider_eq": "provider_id",
@@ -49,7 +49,7 @@ class Clause:
     alone: int
 
     def __str__(self) -> str:
-        return f"{self.words} ({'; '.join(map(str, self.origins))})" if self.origins else self.words
+        return attributed(self.words, self.origins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +156,9 @@ class Explanation:
     def deciding(self) -> tuple[Clause, ...]:
         """Give the fewest clauses whose removal would leave an offer; nothing where an offer passes or none exists.
 
-        An offer passes once every clause it fails is gone, so the fewest are what the nearest offer fails. Among sets
-        of equal size the one that most offers share stands, then the one whose clauses are tried first.
+        See `tenantrank.engine.misses.fewest` for which of several sets of equal size it is.
         """
-        failing = self.failing
-        counts = failing.view(np.uint8).sum(axis=0, dtype=np.uint16)
-        if counts.size == 0 or counts.min() == 0:
-            return ()
-        nearest = failing[:, counts == counts.min()]
-        packed = np.ascontiguousarray(np.packbits(nearest, axis=0).T)
-        sets = packed.view(f"V{packed.shape[1]}").ravel().tolist()
-        shared = Counter(sets)
-        most = max(shared.values())
-        rivals = [sets.index(one) for one, count in shared.items() if count == most]
-        chosen = min(np.flatnonzero(nearest[:, column]).tolist() for column in rivals)
-        return tuple(self._clause(at) for at in chosen)
+        return tuple(self._clause(at) for at in fewest(self._fails, self._index.rows[EVERY_OFFER]))
 
     def _observed(self, node: Node, view: View, row: int) -> Any:
         catalog = self._index.catalog

@@ -10,7 +10,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tenantrank.engine.fingerprints import fingerprints_of
-from tenantrank.engine.given import NO_REQUEST
 from tenantrank.policy.arguments import check_type
 from tenantrank.tenants import CompiledPolicy, Fleet
 from tenantrank.tenants.collecting import collection_paused
@@ -109,7 +108,7 @@ def _deciding(engine: Engine, compiled: CompiledPolicy, survivors: int) -> str:
     """
     if survivors:
         return f"the selector keeps none of the {survivors} offers that pass ({compiled.selector})"
-    return "; ".join(map(str, engine.explain(compiled.policy, NO_REQUEST, compiled.origins).deciding()))
+    return "; ".join(engine.nearest_miss(compiled))
 
 
 def _of_tenants(values: NDArray[np.int32], index: NDArray[np.int32], failed: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenantrank.engine.request import Request
 from tenantrank.errors import RequestError
 from tenantrank.policy.admission import shown
 from tenantrank.policy.policy import Policy
-from tenantrank.tenants import CompiledPolicy, Origin
+
+if TYPE_CHECKING:
+    from tenantrank.tenants import CompiledPolicy, Origin
 
 NO_REQUEST = Request()
 """The request that asks for nothing."""
@@ -26,6 +28,9 @@ def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tupl
     """
     if isinstance(policy, Policy):
         return policy, None
+    # Not at the top: who has no rulebook is spared what one is made of.
+    from tenantrank.tenants import CompiledPolicy
+
     if isinstance(policy, CompiledPolicy):
         return policy.policy, policy.origins
     kind = type(policy).__name__

@@ -28,15 +28,23 @@ _CUTS = {"le": (op.LE, 0), "gt": (op.LE, op.INVERT), "lt": (op.LT, 0), "ge": (op
 _BOUNDS = {"le": 1, "lt": 1, "ge": 0, "gt": 0}  # whether a relation bounds a field from below or above
 _UNLIMITED = 2**31 - 1
 _NO_NUMBER = -1
+_MOST_FRAGMENTS = 4096
+
+Fragments = dict[tuple[str, int], tuple[list[int], int]]
+"""Instructions of clauses without numbers, and how high their stack reaches, by encoding and by how they are joined.
+
+They depend on the catalog's index alone, and policies share most of them.
+"""
 
 
 class Program:
     """Instructions under construction, with the heights their stacks reach."""
 
-    def __init__(self, index: CatalogIndex, view: View) -> None:
+    def __init__(self, index: CatalogIndex, view: View, fragments: Fragments | None = None) -> None:
         self._index = index
         self._position = view.position
         self._pinned = view.version == V2
+        self._fragments = {} if fragments is None else fragments
         self.code: list[int] = []
         self.numbers: list[float] = []
         self.fields: set[int] = set()
@@ -56,12 +64,29 @@ class Program:
     def filter(self, node: Node) -> None:
         """Append the whole filter: it leaves one bitset. Bounds that its clauses set on a field are remembered."""
         for at, clause in enumerate(clauses_of(node)):
-            first = len(self.numbers)
-            self.condition(clause, op.AND if at else op.PUSH)
-            if clause.op == "cmp" and clause.parameters[1] in _BOUNDS:
-                field, relation, _ = clause.parameters
-                self.bounds.setdefault(field, [_NO_NUMBER, _NO_NUMBER])[_BOUNDS[relation]] = first
+            join = op.AND if at else op.PUSH
+            fragment = self._fragments.get((clause.encoding, join))
+            if fragment is not None:
+                self.code += fragment[0]
+                self.bits = max(self.bits, fragment[1])
+                self._bits = 1
+            else:
+                self._clause(clause, join)
             self.clauses.append(len(self.code) // 3)
+
+    def _clause(self, clause: Node, join: int) -> None:
+        """Append one clause of the filter, which leaves one bitset."""
+        begin, first, height = len(self.code), len(self.numbers), self.bits
+        self.bits = 1
+        self.condition(clause, join)
+        if len(self.numbers) == first:
+            if len(self._fragments) >= _MOST_FRAGMENTS:
+                self._fragments.clear()
+            self._fragments[clause.encoding, join] = self.code[begin:], self.bits
+        elif clause.op == "cmp" and clause.parameters[1] in _BOUNDS:
+            field, relation, _ = clause.parameters
+            self.bounds.setdefault(field, [_NO_NUMBER, _NO_NUMBER])[_BOUNDS[relation]] = first
+        self.bits = max(self.bits, height)
 
     def condition(self, node: Node, join: int = op.PUSH, inverted: bool = False) -> None:
         """Append a Pred: it is joined to the bitset on top of the stack, or pushed."""
@@ -236,7 +261,14 @@ def _monotone(scorer: Node) -> tuple[str, bool]:
     return (scorer.parameters[0], rising) if scorer.op == "field" else ("", rising)
 
 
-def lower(condition: Node, scorer: Node, selector: Node, index: CatalogIndex, view: View) -> Plan:
+def lower(
+    condition: Node,
+    scorer: Node,
+    selector: Node,
+    index: CatalogIndex,
+    view: View,
+    fragments: Fragments | None = None,
+) -> Plan:
     """Lower the deciding parts of an admitted policy.
 
     Parameters
@@ -245,13 +277,15 @@ def lower(condition: Node, scorer: Node, selector: Node, index: CatalogIndex, vi
         in normal form, admitted against the vocabulary of the index's catalog
     index, view
         the catalog, and any view of it of the policy's version (only the places of its columns are used)
+    fragments
+        what clauses lowered before left for this index and version, used and added to
     """
     limit = _UNLIMITED
     while selector.op == "top_k":
         limit = int(min(selector.parameters[0], float(limit)))
         selector = selector.children[0]
     kind = _SELECTORS[selector.op]
-    program = Program(index, view)
+    program = Program(index, view, fragments)
     program.number(selector.parameters[0] if kind == op.SAMPLE else 0.0)
     program.filter(condition)
     split = len(program.code)

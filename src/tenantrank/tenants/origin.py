@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,3 +71,8 @@ class Conflict:
             f"{self.kind} {self.field}: kept {self.kept_value} ({self.kept}) over "
             f"{self.dropped_value} ({self.dropped}): {self.reason}"
         )
+
+
+def attributed(words: str, origins: Sequence[Origin]) -> str:
+    """Say something of a policy in a line: in words, and whose it is."""
+    return f"{words} ({'; '.join(map(str, origins))})" if origins else words

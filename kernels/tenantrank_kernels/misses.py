@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -113,16 +115,16 @@ def fewest_failing(
             mixed = _NONE
             for s in range(sets.shape[1]):
                 mixed = (mixed ^ sets[row, s]) * np.uint64(0x9E3779B97F4A7C15)
-            slot = np.int64((mixed >> np.uint64(33)) & np.uint64(last))
+            slot: Any = np.int64((mixed >> np.uint64(33)) & np.uint64(last))
             while slots[slot] != -1 and not _equal(sets[slots[slot]], sets[row]):
                 slot = (slot + 1) & last
             if slots[slot] == -1:
                 slots[slot] = row
             counts[slot] += 1
-    for slot in range(slots.shape[0]):
-        row = slots[slot]
+    for place in range(slots.shape[0]):
+        row = slots[place]
         if row == -1:
             continue
-        if counts[slot] > most or (counts[slot] == most and _goes_before(sets[row], sets[chosen])):
-            chosen, most = row, counts[slot]
+        if counts[place] > most or (counts[place] == most and _goes_before(sets[row], sets[chosen])):
+            chosen, most = row, counts[place]
     return chosen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tenantrank.catalog import Catalog
 from tenantrank.engine.engine import Engine
+from tenantrank.engine.misses import nearest_miss
 from tenantrank.policy.policy import admit
 from tenantrank_kernels import compiled_before
 
@@ -19,7 +20,8 @@ def warm() -> None:
     catalog = Catalog.from_records([{"id": "a", "provider_id": "p", "model_family": "m"}])
     engine = Engine(catalog, threads=1)
     policy = admit(_POLICY, catalog.fields)
-    engine.rank(policy, k=1).explain()
+    engine.rank(policy, k=1).explain().deciding()
+    nearest_miss(engine._now, policy, {})
     engine.rank_rows([policy], k=1)
     engine.rejections(policy)
     engine.clause_counts(policy)

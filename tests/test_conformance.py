@@ -27,7 +27,9 @@ PUBLISHED = (
 
 
 def test_own_files_are_there() -> None:
-    assert {path.name for path in OWN} == {"basics-v2.jsonl", "random-v1.jsonl.gz", "random-v2.jsonl.gz"}
+    assert {path.name for path in OWN} == {path.name for path in (record.FAILOVER, *map(record.path, (V1, V2)))} | {
+        "basics-v2.jsonl"
+    }
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
@@ -50,6 +52,10 @@ def test_replay__published_vectors_pass(conformance_folder: Path, name: str, cou
 def test_recorded_cases_are_what_the_reference_gives(version: str) -> None:
     recorded = gzip.decompress(record.path(version).read_bytes())
     assert gzip.decompress(record.content(version)) == recorded
+
+
+def test_recorded_worlds_are_what_the_reference_gives() -> None:
+    assert gzip.decompress(record.failover_content()) == gzip.decompress(record.FAILOVER.read_bytes())
 
 
 def _altered(tmp_path: Path, kind: str, change: object) -> Path:

@@ -111,6 +111,52 @@ def test_an_attempt_under_way_is_asked_for_again_until_it_is_answered() -> None:
     assert run.step(0.0) == run.step(5.0) == Attempt(A, 1)
 
 
+def test_a_skipped_offer_is_left_for_the_next_also_between_tries() -> None:
+    run = Failover(plan({"action": "retry_same", "attempts": 5}), [A, B, C], FailureState())
+    run.failed("timeout", 0.0)
+    assert run.step(0.0) == Attempt(A, 2)
+    run.skip("not_now")
+    assert run.step(0.0) == Attempt(B, 1)
+    run.skip("not_now")
+
+    assert run.step(0.0) == Attempt(C, 1)
+    assert run.events[-1] == {
+        "event": "skipped", "provider_id": "b", "model_family": "n", "offer_id": "b|n", "reason": "not_now"
+    }  # fmt: skip
+
+
+def test_a_call_that_is_cut_ends_with_the_last_kind() -> None:
+    run = Failover(plan({"action": "next_candidate"}), [A, B, C], FailureState())
+    run.failed("rate_limit", 0.0)
+    run.cut("attempts")
+    assert run.step(0.0) == End(None, "exhausted: rate_limit")
+
+    run = Failover(plan({"action": "next_candidate"}), [A, B, C], FailureState())
+    run.cut("total_s", "timeout")
+    assert run.step(0.0) == End(None, "exhausted: timeout")
+    assert [event["event"] for event in run.events] == ["attempted", "cut"]
+
+
+def test_a_pace_decides_over_the_wait_and_over_further_tries() -> None:
+    asked = []
+
+    def pace(target: Target, wait_ms: float) -> float | str:
+        asked.append((target, wait_ms))
+        return 7.0 if len(asked) == 1 else "enough"
+
+    run = Failover(plan({"action": "retry_same", "attempts": 5, "backoff_ms": [100, 200]}), [A, B], FailureState())
+    run.failed("timeout", 0.0, pace)
+    assert (run.step(0.0), run.step(0.0)) == (Wait(7.0), Attempt(A, 2))
+    run.failed("timeout", 0.0, pace)
+    assert run.step(0.0) == Attempt(B, 1)
+    assert asked == [(A, 100.0), (A, 200.0)]
+    assert [event["event"] for event in run.events] == ["attempted", "retry_scheduled", "attempted", "retry_refused"]
+
+    run = Failover(plan({"action": "retry_same", "then_action": "abort"}), [A, B], FailureState())
+    run.failed("timeout", 0.0, lambda target, wait_ms: "enough")
+    assert run.step(0.0) == End(None, "timeout")
+
+
 @pytest.mark.parametrize("seed", range(150))
 def test_run__agrees_with_the_reference(seed: int) -> None:
     rng = Random(seed)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import gzip
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from tests.reference.evaluate import rank
+from tests.reference.failover import World
 from tests.reference.generate import FIELDS, Vocabulary, random_catalog, random_ctx, random_term, random_xform
 from tests.reference.language import encode, fingerprint, identity, sort_of
 from tests.reference.observe import offer_id
@@ -22,7 +24,8 @@ from tests.reference.transform import classify, transform
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "conformance"
 SIZES = (0, 1, 2, 3, 5, 8, 16, 24, 40, 63, 64, 65)
-POLICIES, OTHERS = 240, 60
+POLICIES, OTHERS, WORLDS = 240, 60, 80
+CALL_LATENCY_MS = 10.0
 REASONS = ("timeout", "rate_limit", "auth_error", "server_error", "bad_request", "context_overflow", "unknown", "other")
 
 
@@ -59,9 +62,42 @@ def lines(version: str) -> list[dict[str, Any]]:
     return [header, *cases]
 
 
+def failover_lines() -> list[dict[str, Any]]:
+    """Give the header and the worlds of calls that fail over."""
+    rng = Random("conformance failover")
+    header = {"version": V2, "fields": FIELDS, "tier_order": list(TIER_ORDER), "call_latency_ms": CALL_LATENCY_MS}
+    return [header, *(_world(rng) for _ in range(WORLDS))]
+
+
+def _world(rng: Random) -> dict[str, Any]:
+    offers = [
+        {"id": f"o{at}", "provider_id": rng.choice("abc"), "model_family": rng.choice("mn"), "price_out": float(at)}
+        for at in range(rng.choice((0, 1, 2, 3, 4, 6)))
+    ]
+    world = World(offers, FIELDS, call_latency_ms=CALL_LATENCY_MS)
+    now, calls = 1000.0, []
+    for _ in range(rng.randrange(3, 8)):
+        pred = rng.choice((["top"], ["not", ["is", "breaker_open"]], ["not", ["is", "disabled"]]))
+        term = ["policy", pred, ["neg", ["field", "price_out"]], ["argmax"], ["id"], random_failplan(rng)]
+        answers = rng.choices(REASONS, k=rng.randrange(9)) + ["ok"] * rng.randrange(2)
+        outcome = world.call(now, term, answers)
+        calls.append({"at_ms": now, "term": term, "answers": answers, "expect": asdict(outcome)})
+        now = outcome.end_ms + rng.choice((0.0, 10.0, 20_000.0, 30_000.0, 400_000.0))
+    return {"kind": "failover", "offers": offers, "calls": calls}
+
+
 def content(version: str) -> bytes:
     """Give the file of one version."""
-    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines(version))
+    return _packed(lines(version))
+
+
+def failover_content() -> bytes:
+    """Give the file of the worlds."""
+    return _packed(failover_lines())
+
+
+def _packed(written: list[dict[str, Any]]) -> bytes:
+    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in written)
     return gzip.compress(text.encode(), mtime=0)
 
 
@@ -96,6 +132,9 @@ def _written(score: float) -> float | str:
     return score if math.isfinite(score) else str(score)
 
 
+FAILOVER = FOLDER / "failover-v2.jsonl.gz"
+
 if __name__ == "__main__":
+    FAILOVER.write_bytes(failover_content())
     for each in (V1, V2):
         path(each).write_bytes(content(each))

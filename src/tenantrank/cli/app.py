@@ -15,7 +15,7 @@ from contextlib import suppress
 import typer
 
 import tenantrank
-from tenantrank.cli import bench, catalog, conform, explain, rank, tenants
+from tenantrank.cli import bench, catalog, conform, explain, rank, serve, tenants
 from tenantrank.cli.output import errors
 from tenantrank.errors import TenantrankError
 
@@ -34,6 +34,8 @@ app.command("tenants")(tenants.tenants)
 app.command("explain")(explain.explain)
 app.add_typer(catalog.app, name="catalog")
 app.command("conform")(conform.conform)
+app.command("serve")(serve.serve)
+app.command("key")(serve.key)
 app.command("bench")(bench.bench)
 
 

@@ -25,8 +25,7 @@ from tenantrank.cli.inputs import (
 )
 from tenantrank.cli.output import console, note, print_json, progress, table
 from tenantrank.cli.results import check_results, write_results
-from tenantrank.engine.fleet import rank_fleet
-from tenantrank.engine.fleet import RANKED
+from tenantrank.engine.fleet import RANKED, rank_fleet
 from tenantrank.tenants import Fleet, Rulebook, read_tenants
 
 _SHOWN = 15

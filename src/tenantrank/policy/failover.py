@@ -2,14 +2,15 @@
 
 It does no work itself. A caller asks for the next step, does it (an attempt, a wait), and says how the attempt went;
 the time is passed in. Source: the language's specification, section 7, with its one shared state and without any
-operator's limits.
+operator's limits; a caller that has limits or a state of its own passes them in, and may skip offers or cut the call
+short. Nothing makes it go anywhere but down the list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tenantrank.policy.failure_plan import classify
 from tenantrank.policy.normal_form import Node
@@ -56,6 +57,27 @@ class End:
 
 
 Step = Attempt | Wait | End
+
+
+class Memory(Protocol):
+    """What outlives a call: which providers are disabled, and what is made of answers and failures."""
+
+    def is_disabled(self, provider: str, now_ms: float) -> bool:
+        """Say whether a provider is disabled now."""
+
+    def disable(self, provider: str, now_ms: float) -> None:
+        """Disable a provider from now."""
+
+    def succeeded(self, provider: str) -> None:
+        """Take note of an answer."""
+
+    def failed(self, provider: str, kind: str, opens: bool, now_ms: float) -> None:
+        """Take note of a failure; ``opens`` says that the action asks for an open breaker."""
+
+
+Pace = Callable[[Target, float], float | str]
+"""Is asked before a try at the same offer, with the wait in ms that the plan wants; gives the wait to make, or the
+reason why there is no further try, upon which the call goes on as if the tries were used up."""
 
 
 @dataclass(slots=True)
@@ -108,7 +130,8 @@ class FailureState:
 class Failover:
     """One call on its way down a ranked list.
 
-    Ask `step` what to do; after an `Attempt` say `succeeded` or `failed`, after a `Wait` just ask again.
+    Ask `step` what to do; after an `Attempt` say `succeeded` or `failed`, or else `skip` or `cut`; after a `Wait` just
+    ask again.
 
     Parameters
     ----------
@@ -122,10 +145,10 @@ class Failover:
     Attributes
     ----------
     events : what happened, in order: records with ``event`` one of ``attempted``, ``retry_scheduled``,
-        ``provider_disabled``, ``skipped``
+        ``provider_disabled``, ``skipped``; where a caller has limits of its own also ``retry_refused`` and ``cut``
     """
 
-    def __init__(self, plan: Node, ranked: Sequence[Target], state: FailureState) -> None:
+    def __init__(self, plan: Node, ranked: Sequence[Target], state: Memory) -> None:
         self._plan = plan
         self._ranked = list(ranked)
         self._state = state
@@ -159,8 +182,8 @@ class Failover:
         self._state.succeeded(target.provider_id)
         self._end = End(target, None)
 
-    def failed(self, kind: str, now_ms: float) -> None:
-        """Say that the attempt failed, and how."""
+    def failed(self, kind: str, now_ms: float, pace: Pace | None = None) -> None:
+        """Say that the attempt failed, and how; ``pace`` is ``None`` for as the plan has it."""
         target = self._ranked[self._at]
         self._note("attempted", target, attempt=self._number, error_kind=kind)
         self._last_kind = kind
@@ -169,10 +192,13 @@ class Failover:
         name = action["action"]
         if name == "retry_same" and self._number <= action.get("attempts", 1.0):
             wait_ms = _backoff(action.get("backoff_ms", 0.0), self._number)
-            self._note("retry_scheduled", target, attempt=self._number, backoff_ms=wait_ms)
-            self._wait_ms = wait_ms
-            self._number += 1
-            return
+            paced = wait_ms if pace is None else pace(target, wait_ms)
+            if not isinstance(paced, str):
+                self._note("retry_scheduled", target, attempt=self._number, backoff_ms=paced)
+                self._wait_ms = paced
+                self._number += 1
+                return
+            self._note("retry_refused", target, attempt=self._number, reason=paced)
         self._number = 1
         if name == "abort" or (name == "retry_same" and action.get("then_action") == "abort"):
             self._end = End(None, kind)
@@ -183,6 +209,21 @@ class Failover:
         if name == "disable_provider":
             self._state.disable(target.provider_id, now_ms)
             self.events.append({"event": "provider_disabled", "provider_id": target.provider_id, "reason": kind})
+
+    def skip(self, reason: str) -> None:
+        """Say that the attempt is not made, for a reason of the caller's, and go to the next offer."""
+        target = self._ranked[self._at]
+        self._note("skipped", target, offer_id=target.offer_id, reason=reason)
+        self._at += 1
+        self._number = 1
+
+    def cut(self, limit: str, kind: str | None = None) -> None:
+        """End the call by a limit of the caller's: before the attempt, or in it, which then failed as ``kind`` says."""
+        if kind is not None:
+            self._note("attempted", self._ranked[self._at], attempt=self._number, error_kind=kind)
+            self._last_kind = kind
+        self.events.append({"event": "cut", "limit": limit})
+        self._end = End(None, f"exhausted: {self._last_kind}")
 
     def _next_of_family(self, family: str) -> int:
         later = range(self._at + 1, len(self._ranked))

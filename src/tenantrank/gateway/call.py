@@ -1,0 +1,309 @@
+"""One call: the rule that decides it, the decision, and its attempts at the operator's providers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tenantrank.engine import Decision, Engine, Request
+from tenantrank.errors import TenantrankError
+from tenantrank.gateway.auth import Caller
+from tenantrank.gateway.body import Body
+from tenantrank.gateway.endings import no_eligible_model
+from tenantrank.gateway.failure import Failure
+from tenantrank.gateway.generation import Generation, Reach
+from tenantrank.gateway.incoming import Answer
+from tenantrank.gateway.needs import Route, request_of, seed_of
+from tenantrank.gateway.problem import Problem
+from tenantrank.gateway.quirks import adapted
+from tenantrank.gateway.record_parts import AttemptRecord
+from tenantrank.gateway.retention import needs_no_retention
+from tenantrank.gateway.rules import Rule, rule_of
+from tenantrank.gateway.spans import AttemptSpan, RequestSpan
+from tenantrank.gateway.state import State
+from tenantrank.gateway.streaming import Relay, first_event
+from tenantrank.gateway.traces import Traces
+from tenantrank.gateway.upstream import Upstream
+from tenantrank.gateway.views import policy_of
+from tenantrank.gateway.walk import BROKEN, CANCELLED, Outcome, Tried, walk
+from tenantrank.policy.failover import Target
+from tenantrank.policy.normal_form import clauses_of
+from tenantrank.policy.policy import Policy
+
+_SHOWN = 16  # ranked offers in a record
+NOT_PERMITTED = "not_permitted"
+"""Why an attempt is skipped: the catalog or the configuration of now does not permit the offer any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An answer, and how it came: ``relay`` is a stream whose first event is there."""
+
+    reach: Reach
+    answer: Answer
+    relay: Relay | None = None
+
+
+class Call:
+    """One call under way.
+
+    Attributes
+    ----------
+    rule, decision, outcome : as far as it has come
+    """
+
+    def __init__(
+        self,
+        state: State,
+        upstream: Upstream,
+        span: RequestSpan,
+        route: Route,
+        caller: Caller,
+        body: Body,
+        stream: bool,
+    ) -> None:
+        self._state, self._upstream, self._span = state, upstream, span
+        self._route, self._caller, self._body, self._stream = route, caller, body, stream
+        self._generation = state.now
+        self.rule: Rule
+        self.decision: Decision | None = None
+        self.outcome: Outcome[Served] | None = None
+        self._engine: Engine
+        self._policy: Policy
+        self._request: Request
+        self._seed: int | None = None
+        self._keeps_nothing = False
+        self._decision_us: float | None = None
+        self._allowed: tuple[Generation, frozenset[str]] | None = None
+        self._sent: list[tuple[Reach, str, float | None, str | None]] = []
+        self._spans: list[AttemptSpan] = []
+        self._tried: list[Tried] = []
+        self._tokens: tuple[int | None, int | None] = (None, None)
+        self._stream_ms = 0.0
+
+    def decide(self) -> None:
+        """Find the rule and rank.
+
+        Raises
+        ------
+        Problem
+            as `rules.rule_of` and `needs.request_of`, and 422 ``no_eligible_model``
+        """
+        made, caller, body = self._generation, self._caller, self._body
+        self.rule = rule_of(body, caller, made)
+        self._policy = policy_of(self.rule)
+        self._request = request_of(body, self._route)
+        self._seed = seed_of(body)
+        self._engine = made.engine_of(caller, self._route)
+        began_ms = self._state.now_ms()
+        self.decision = self._engine.rank(self.rule.policy, self._request, self._seed, made.limits.ranked)
+        self._decision_us = (self._state.now_ms() - began_ms) * 1000.0
+        if not self.decision.offer_ids:
+            raise no_eligible_model(self.decision, self._policy, made.catalog.offer_ids)
+        envelope = self._engine.envelope
+        clauses = [*self._policy.clauses, *(() if envelope is None else clauses_of(envelope.root))]
+        self._keeps_nothing = needs_no_retention(clauses, self._request)
+
+    async def run(self) -> Outcome[Served]:
+        """Try the ranked offers as the failure plan says until one answers."""
+        assert self.decision is not None
+        reaches = self._generation.reaches[self._route]
+        tenant = self.rule.tenant
+        # A tenant under its key's name, since callers choose what they call their tenants.
+        scope = self._caller.name if tenant is None else f"{self._caller.name}/{tenant}"
+        self.outcome = await walk(
+            [reaches[offer].target for offer in self.decision.offer_ids],
+            self._policy.failure_plan,
+            self._attempt,
+            guard=self._state.guards.of(scope),
+            limits=self._generation.limits,
+            now_ms=self._state.now_ms,
+            permitted=self._permitted,
+            note=self._note,
+        )
+        return self.outcome
+
+    def _permitted(self, target: Target) -> str | None:
+        """Check an offer against the generation of now, where that is not the one of the decision."""
+        now = self._state.now
+        if now is self._generation and not self._state.lapsed(self._state.wall()):
+            return None
+        if self._allowed is None or self._allowed[0] is not now:
+            self._allowed = now, self._allowed_by(now)
+        return None if target.offer_id in self._allowed[1] else NOT_PERMITTED
+
+    def _allowed_by(self, now: Generation) -> frozenset[str]:
+        """Give the offers that another generation permits: by the rule that decided, and by what it makes of the rule.
+
+        The live state is the decision's: an attempt under way consults no breaker of a policy's (section 7).
+        """
+        if self._state.lapsed(self._state.wall()):
+            return frozenset()
+        try:
+            caller = self._caller_of(now)
+            engine = now.engine_of(caller, self._route).with_health(self._engine.health)
+            rules = {self._policy, policy_of(rule_of(self._body, caller, now))}
+            ranked = [set(engine.rank(policy, self._request, self._seed).offer_ids) for policy in rules]
+        except TenantrankError:
+            return frozenset()
+        return frozenset(set.intersection(*ranked))
+
+    def _caller_of(self, now: Generation) -> Caller:
+        """Give what the call's key stands for now."""
+        callers = () if now.keys is None else now.keys.callers
+        for caller in callers:
+            if caller.name == self._caller.name:
+                caller.check_route(self._route)
+                return caller
+        if now.keys is None and self._generation.keys is None:
+            return self._caller
+        raise Problem(401, "invalid_api_key", "the key is not known any more")
+
+    async def _attempt(self, target: Target, number: int) -> Served:
+        # Read before anything is waited for: the generation that has just permitted the offer.
+        now = self._state.now
+        reach = now.reaches[self._route][target.offer_id]
+        endpoint = reach.endpoint
+        self._sent.append((reach, now.catalog.catalog_id, None, None))
+        span = self._span.attempt(
+            self._route, target.provider_id, reach.wire_id, endpoint.base_url, len(self._sent), stream=self._stream
+        )
+        self._spans.append(span)
+        content = self._content(now, reach)
+        timeouts = reach.timeouts if self._stream else replace(reach.timeouts, total_s=reach.timeouts.first_byte_s)
+        answer = await self._upstream.post(endpoint, self._route, content, stream=self._stream, timeouts=timeouts)
+        relay = None
+        if answer.stream is not None:
+            relay = await first_event(
+                answer.stream,
+                endpoint.kind,
+                endpoint.quirks,
+                clock=self._now_s,
+                stream_bytes=self._generation.limits.answer_bytes,
+            )
+        upstream_id = next(iter(answer.headers.values()), None)
+        self._sent[-1] = reach, now.catalog.catalog_id, self._state.now_ms(), upstream_id
+        return Served(reach, answer, relay)
+
+    def _now_s(self) -> float:
+        return self._state.now_ms() / 1000.0
+
+    def _content(self, now: Generation, reach: Reach) -> bytes:
+        """Give the bytes for one attempt: the client's, with what the policy and the provider change."""
+        body, offer = self._body, reach.target.offer_id
+        transform = self._policy.transform
+        members: Any = body.members
+        changes: dict[str, Any] = {}
+        removed: frozenset[str] = frozenset()
+        if transform.op != "id":
+            engine = now.engine_of(self._caller, self._route, self._engine.health)
+            after = engine.transform(self._policy, body.forwarded, offer, self._request, self._seed)
+            changes, removed = body.difference(after)
+            members = after
+        suited, unsuited = adapted(members, reach.endpoint.quirks, no_retention=self._keeps_nothing)
+        for name in unsuited:
+            changes.pop(name, None)
+        return body.outgoing(reach.wire_id, {**changes, **suited}, removed | unsuited)
+
+    def _note(self, tried: Tried) -> None:
+        """Take note of an attempt as it ends."""
+        self._tried.append(tried)
+        _, _, first_ms, _ = self._sent[-1]
+        span = self._spans[-1]
+        if tried.kind is not None:
+            span.failed(tried.kind, tried.status)
+        elif not self._stream:
+            span.answered()
+        if tried.kind not in (CANCELLED, BROKEN):
+            latency_ms = None if first_ms is None else first_ms - tried.started_ms
+            self._state.live.observe(tried.target, tried.ended_ms, tried.kind, latency_ms)
+
+    def count(self, usage: Any) -> None:
+        """Take note of the tokens that a provider counted."""
+        if not isinstance(usage, dict):
+            return
+        self._tokens = _whole(usage.get("prompt_tokens")), _whole(usage.get("completion_tokens"))
+        assert self.outcome is not None
+        tried, made = self.outcome.attempts[-1], self._tokens[1]
+        took_ms = tried.ended_ms - tried.started_ms
+        if made and not self._stream and took_ms > 0.0:
+            self._state.live.speed(tried.target, tried.ended_ms, made * 1000.0 / took_ms)
+
+    def streamed(self, relay: Relay) -> None:
+        """Take note of a stream that is over."""
+        assert self.outcome is not None
+        tried, now_ms = self.outcome.attempts[-1], self._state.now_ms()
+        self._stream_ms = now_ms - tried.ended_ms
+        self.count(relay.usage)
+        made = self._tokens[1]
+        span = self._spans[-1]
+        if isinstance(relay.outcome, Failure):
+            self._state.live.observe(tried.target, now_ms, relay.outcome.kind)
+            span.failed(relay.outcome.kind)
+            return
+        first_s, last_s = relay.first_s, relay.last_s
+        if made and made > 1 and first_s is not None and last_s is not None and last_s > first_s:
+            self._state.live.speed(tried.target, now_ms, (made - 1) / (last_s - first_s))
+        reasons = [relay.finish_reasons[at] for at in sorted(relay.finish_reasons)]
+        span.answered(
+            first_byte_s=None if first_s is None else first_s - tried.started_ms / 1000.0,
+            tokens_in=self._tokens[0],
+            tokens_out=made,
+            finish_reasons=reasons,
+        )
+
+    def facts(self, began_ms: float, traces: Traces) -> dict[str, Any]:
+        """Give what a record of the call says of it; times are since ``began_ms``."""
+        found: dict[str, Any] = {"stream": self._stream, "limits": self._generation.limits.to_json()}
+        if self.decision is None:
+            return found
+        engine, made = self._engine, self._generation
+        ranked = zip(self.decision.offer_ids[:_SHOWN], self.decision.scores[:_SHOWN], strict=True)
+        found |= {
+            "tenant": self.rule.tenant,
+            "rule": traces.rule(self.rule.policy, self.rule.source),
+            "catalog_id": made.catalog.catalog_id,
+            "envelope_identity": None if engine.envelope is None else engine.envelope.identity,
+            "rulebook_id": None if made.rulebook is None else made.rulebook.rulebook_id,
+            "generation": made.number,
+            "request": self._request,
+            "seed": self._seed,
+            "ranked": tuple(ranked),
+            "survivors": self.decision.survivors,
+            "decision_us": self._decision_us,
+        }
+        attempts = []
+        for tried, (reach, catalog_id, first_ms, upstream_id) in zip(self._tried, self._sent, strict=False):
+            first = None if first_ms is None else first_ms - began_ms
+            attempts.append(
+                AttemptRecord.of(
+                    tried,
+                    began_ms,
+                    first_byte_ms=first,
+                    credential=reach.endpoint.credential,
+                    upstream_id=upstream_id,
+                    catalog_id=catalog_id,
+                )
+            )
+        outcome = self.outcome
+        waited_ms = 0.0 if outcome is None else sum(outcome.waits)
+        away_ms = sum(tried.ended_ms - tried.started_ms for tried in self._tried) + waited_ms + self._stream_ms
+        found |= {"attempts": tuple(attempts), "away_ms": away_ms}
+        if outcome is None:
+            return found
+        return found | {
+            "events": tuple(outcome.events),
+            "chosen": None if outcome.chosen is None else outcome.chosen.offer_id,
+            "retries": outcome.retries,
+            "fallbacks": outcome.fallbacks,
+            "waited_ms": waited_ms,
+            "cut": outcome.cut,
+            "limited": outcome.limited,
+            "tokens_in": self._tokens[0],
+            "tokens_out": self._tokens[1],
+            "first_byte_ms": attempts[-1].first_byte_ms if attempts else None,
+        }
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

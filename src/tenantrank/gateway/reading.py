@@ -1,0 +1,94 @@
+"""Bodies of requests as they arrive, within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tenantrank.gateway.problem import Problem
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_JSON = (b"application/json", b"text/json")
+
+
+class ClientLeftError(Exception):
+    """The client went away before its request was complete."""
+
+
+async def read_body(scope: Scope, receive: Receive, most: int, seconds: float) -> bytes:
+    """Read the whole body of a request.
+
+    Parameters
+    ----------
+    scope, receive
+        of ASGI
+    most
+        how many bytes are read at most
+    seconds
+        how long it may take to arrive
+
+    Raises
+    ------
+    Problem
+        413 ``body_too_large``, told by its declared length before anything is read where there is one; 415
+        ``unsupported_media_type`` for a content coding, or a type that is not JSON; 408 ``request_timeout``
+    ClientLeftError
+        where the client goes away
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise Problem(415, "unsupported_media_type", "send the body without a content coding")
+        if name == b"content-type" and value.partition(b";")[0].strip().lower() not in _JSON:
+            raise Problem(415, "unsupported_media_type", "the body must be application/json")
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > most:
+            raise _too_large(most)
+    message = await _next(receive, seconds)
+    body = bytes(message.get("body", b""))
+    if not message.get("more_body", False):
+        if len(body) > most:
+            raise _too_large(most)
+        return body
+    pieces, size = [body], len(body)
+    try:
+        async with asyncio.timeout(seconds):
+            while message.get("more_body", False):
+                if size > most:
+                    raise _too_large(most)
+                message = await _next(receive, None)
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+    except TimeoutError:
+        raise _too_slow(seconds) from None
+    if size > most:
+        raise _too_large(most)
+    return b"".join(pieces)
+
+
+async def _next(receive: Receive, seconds: float | None) -> Message:
+    if seconds is None:
+        message = await receive()
+    else:
+        try:
+            async with asyncio.timeout(seconds):
+                message = await receive()
+        except TimeoutError:
+            raise _too_slow(seconds) from None
+    if message["type"] == "http.disconnect":
+        raise ClientLeftError
+    return message
+
+
+def _too_large(most: int) -> Problem:
+    # The rest of the body is not read: the connection cannot be used again.
+    return Problem(413, "body_too_large", f"the body is longer than {most} bytes", headers={"connection": "close"})
+
+
+def _too_slow(seconds: float) -> Problem:
+    return Problem(
+        408, "request_timeout", f"the request did not arrive within {seconds:g} s", headers={"connection": "close"}
+    )

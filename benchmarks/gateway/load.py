@@ -148,7 +148,7 @@ async def load(call: Call, *, connections: int, requests: int) -> Load:
     try:
         for _ in range(min(connections, requests)):
             _, client = await loop.create_connection(
-                lambda: _Client(call.wire(), call, wants_more, measured), parts.hostname, parts.port
+                lambda: _Client(call.wire(), call, wants_more, measured), parts.hostname or "", parts.port or 80
             )
             clients.append(client)
         await asyncio.gather(*(client.ended for client in clients))

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine.fleet import rank_fleet
-from tenantrank.engine.fleet import SCHEMA
+from tenantrank.engine.fleet import SCHEMA, rank_fleet
 from tests.engine.samples import FIELDS, offer
 
 CATALOG = tr.Catalog.from_records(

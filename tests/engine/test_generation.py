@@ -7,12 +7,14 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tenantrank as tr
 from tenantrank.catalog.health import Health
+from tenantrank.engine import generation as module
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.envelope import Envelope
-from tenantrank.engine.generation import _REQUESTS_KEPT, Generation
+from tenantrank.engine.generation import Generation
 from tenantrank.engine.given import NO_REQUEST
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.policy.signature import V1, V2
@@ -47,12 +49,15 @@ def test_prepared__is_made_once_for_equal_requests() -> None:
     assert generation.prepared(V1, tr.Request(scope="s")) is not generation.prepared(V2, tr.Request(scope="s"))
 
 
-def test_prepared__keeps_a_bounded_number_of_requests_and_always_the_plain_one() -> None:
+def test_prepared__keeps_requests_within_bounds_and_always_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REQUEST_BYTES_KEPT", 12_000)
     generation = Generation(compiled_of(), Health())
     plain = generation.plain(V2)
     first = generation.prepared(V2, tr.Request(min_context=0.0))
-    for number in range(1, 2 * _REQUESTS_KEPT):
+    for number in range(1, 20):
         generation.prepared(V2, tr.Request(min_context=float(number)))
+    last = generation.prepared(V2, tr.Request(min_context=19.0))
+    assert generation.prepared(V2, tr.Request(min_context=19.0)) is last
     assert generation.prepared(V2, tr.Request(min_context=0.0)) is not first
     assert generation.plain(V2) is plain
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tenantrank.gateway.breakers import Breakers, BreakerSettings, Pass, counts_against
-from tenantrank.policy.failover import CLIENT_FAULTS
+from tenantrank.gateway.blame import counts_against
+from tenantrank.gateway.breakers import Breakers, BreakerSettings, Pass
 
 A = ("a", "a/m", "a/KEY")
 SERVICE = counts_against("server_error")
@@ -27,25 +27,6 @@ def opened(threshold: int = 3, **settings: Any) -> Breakers:
     for _ in range(threshold):
         fail(breakers)
     return breakers
-
-
-@pytest.mark.parametrize(
-    ("kind", "scope", "against"),
-    [
-        *((kind, scope, set()) for kind in CLIENT_FAULTS for scope in ("provider", "offer", "credential")),
-        ("auth_error", "provider", {"credential"}),
-        ("auth_error", "offer", {"credential"}),
-        ("rate_limit", "provider", {"credential", "offer"}),
-        ("rate_limit", "offer", {"offer"}),
-        ("unknown", "offer", {"offer"}),
-        ("unknown", "credential", {"credential"}),
-        ("server_error", "provider", {"provider", "offer"}),
-        ("timeout", "provider", {"provider", "offer"}),
-        ("a_word_of_a_plan", "provider", {"provider", "offer"}),
-    ],
-)
-def test_counts_against(kind: str, scope: str, against: set[str]) -> None:
-    assert counts_against(kind, scope) == against
 
 
 def test_failures_in_a_row_open() -> None:

@@ -15,7 +15,7 @@ from tenantrank.gateway.listings import catalog, fields, models
 from tenantrank.gateway.needs import request_of, seed_of
 from tenantrank.gateway.plain import json_bytes
 from tenantrank.gateway.problem import Problem
-from tenantrank.gateway.rejected import ENVELOPE_WORDS, no_eligible_model
+from tenantrank.gateway.rejected import ENVELOPE_WORDS
 from tenantrank.gateway.rules import rule_of
 from tests.gateway.shown import OFFERS, Server, caller_of, term_of
 
@@ -216,29 +216,6 @@ def test_rank__refuses_what_the_real_call_refuses() -> None:
         with pytest.raises(Problem) as wanted:
             rule_of(body_of(**members), CALLER, SERVER)
         assert raised.value.to_json() == wanted.value.to_json()
-
-
-def no_model(condition: list[Any], selector: list[Any] | None = None) -> dict[str, Any]:
-    policy = tr.admit(term_of(condition, None, selector), SERVER.fields)
-    problem = no_eligible_model(SERVER.engine.rank(policy), policy, SERVER.catalog.offer_ids)
-    assert problem.status == 422
-    error: dict[str, Any] = problem.to_json()["error"]
-    return error
-
-
-def test_no_eligible_model__names_the_clauses_that_left_nothing() -> None:
-    capped = no_model(["and", ["is", "priced"], ["cmp", "price_out", "le", 0.1]])
-    beyond = no_model(["and", ["provider_eq", "secret"], ["is", "priced"]])
-    listed = no_model(["top"], ["chain", []])
-
-    assert capped["code"] == "no_eligible_model"
-    assert capped["message"] == "no offer passes; the least that would have to give way: price_out is at most 0.1"
-    assert [clause["words"] for clause in capped["deciding"]] == ["price_out is at most 0.1"]
-    assert sum(clause["rejected"] for clause in capped["clauses"]) == 5
-    assert "provider_eq" not in json.dumps(
-        [clause for clause in beyond["clauses"] if clause["words"] == ENVELOPE_WORDS]
-    )
-    assert listed["message"] == "the selector keeps none of the 4 offers that pass"
 
 
 def batch(**members: Any) -> dict[str, Any]:

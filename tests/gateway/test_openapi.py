@@ -10,7 +10,6 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
 
 import tenantrank as tr
 from tenantrank.gateway import dryruns, listings
@@ -128,24 +127,6 @@ def test_schemas__of_terms_take_what_admission_does() -> None:
             tr.admit(term, catalog.fields)
             assert taken.is_valid(term)
             assert not taken.is_valid([*term, ["id"], ["id"]])
-
-
-def test_schemas__of_terms_draw_what_admission_takes() -> None:
-    needed = {"type": "object", "properties": {"policy_ir": {"$ref": POLICY_IR}}, "required": ["policy_ir"]}
-    body = {"required": True, "content": {"application/json": {"schema": needed}}}
-    paths = {"/": {"post": {"requestBody": body, "responses": {"200": {"description": ""}}}}}
-    operation = schemathesis.openapi.from_dict({**DOCUMENT, "paths": paths})["/"]["POST"]
-    sizes = []
-
-    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy())
-    def draw(case: Any) -> None:
-        text = json.dumps(case.body["policy_ir"])
-        tr.admit(text, SERVER.fields)
-        sizes.append(len(text))
-
-    draw()
-    assert max(sizes) > 300
 
 
 def test_document__without_a_vocabulary_takes_any_name() -> None:

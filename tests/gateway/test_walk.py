@@ -13,7 +13,8 @@ from tenantrank.gateway.breakers import BreakerSettings
 from tenantrank.gateway.failure import Failure
 from tenantrank.gateway.guard import Guard, Guards
 from tenantrank.gateway.limits import DEFAULT, Limits
-from tenantrank.gateway.walk import BROKEN, CANCELLED, Outcome, Tried, walk
+from tenantrank.gateway.outcome import BROKEN, CANCELLED, Outcome, Tried
+from tenantrank.gateway.walk import walk
 from tenantrank.policy.failover import Target
 from tenantrank.policy.normal_form import Node, normalize
 from tenantrank.policy.signature import V2

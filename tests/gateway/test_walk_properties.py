@@ -15,7 +15,8 @@ from tenantrank.gateway.breakers import BreakerSettings
 from tenantrank.gateway.failure import KINDS, Failure
 from tenantrank.gateway.guard import Guards
 from tenantrank.gateway.limits import DEFAULT, Limits
-from tenantrank.gateway.walk import Outcome, walk
+from tenantrank.gateway.outcome import Outcome
+from tenantrank.gateway.walk import walk
 from tenantrank.policy.failover import CLIENT_FAULTS, Target
 from tenantrank.policy.normal_form import Node, normalize
 from tenantrank.policy.signature import V2

@@ -15,7 +15,7 @@ from tenantrank.engine.view import View
 from tenantrank.policy.signature import V1, V2, Version
 from tenantrank_kernels import opcodes as op
 
-_REQUESTS_KEPT = 64
+_REQUEST_BYTES_KEPT = 32 * 1024 * 1024  # what requests that were made ready may take, the latest of them kept
 
 
 class Generation:
@@ -36,7 +36,7 @@ class Generation:
         self.health = health
         self._earlier = {} if before is None else dict(before._views)
         self._views: dict[Version, View] = {}
-        self._requests: Recent[Prepared] = Recent(_REQUESTS_KEPT)
+        self._requests: Recent[Prepared] = Recent(_REQUEST_BYTES_KEPT, lambda prepared: prepared.nbytes)
         self._plain: dict[Version, Prepared] = {}
 
     def view(self, version: Version) -> View:

@@ -84,6 +84,11 @@ class Prepared:
         self.request_columns = request_columns
         self.ready: Ready | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory the request's own rows and columns take, with something for what holds them."""
+        return 1024 + int(self.live_rows.nbytes + self.request_columns.nbytes)
+
     @classmethod
     def several(cls, parts: Sequence[Prepared]) -> Prepared:
         """Lay requests over one view end to end."""

@@ -1,8 +1,7 @@
 """Circuit breakers per provider, per offer and per credential: closed, open, half-open with a single probe.
 
-What a failure counts against follows from its kind, so that a bad key never closes off a provider, nor a model that is
-gone its neighbours; a request's own fault counts against nothing. Where several callers share breakers, none opens one
-alone: each one's failures count up to a share of the threshold.
+What a failure counts against is for `tenantrank.gateway.blame` to say. Where several callers share breakers, none opens
+one alone: each one's failures count up to a share of the threshold.
 """
 
 from __future__ import annotations
@@ -14,16 +13,10 @@ from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tenantrank.policy.failover import BREAKER_MS, BREAKER_THRESHOLD, CLIENT_FAULTS
+from tenantrank.policy.failover import BREAKER_MS, BREAKER_THRESHOLD
 
 _ENTRIES = 16_384
 _LOOKED_AT = 8
-_NOTHING: frozenset[str] = frozenset()
-_CREDENTIAL = frozenset({"credential"})
-_OFFER = frozenset({"offer"})
-_SERVICE = frozenset({"provider", "offer"})
-_QUOTA = frozenset({"credential", "offer"})
-_PARTS = ("provider", "offer", "credential")
 
 Key = tuple[str, str, str]
 """Scope, part (``provider``, ``offer`` or ``credential``) and name of one breaker."""
@@ -56,27 +49,6 @@ class BreakerSettings(BaseModel):
         if self.callers > self.threshold:
             raise ValueError("callers is greater than threshold")
         return self
-
-
-def counts_against(kind: str, scope: str = "provider") -> frozenset[str]:
-    """Say which breakers a failure counts against.
-
-    Parameters
-    ----------
-    kind
-        of the failure: none for the request's own faults, the credential for ``auth_error``, credential and offer for
-        ``rate_limit``
-    scope
-        what the provider's answer was about, for all other kinds: ``"credential"``, ``"offer"``, or ``"provider"``,
-        which counts against the offer as well
-    """
-    if kind in CLIENT_FAULTS:
-        return _NOTHING
-    if kind == "auth_error" or scope == "credential":
-        return _CREDENTIAL
-    if scope == "offer":
-        return _OFFER
-    return _QUOTA if kind == "rate_limit" else _SERVICE
 
 
 class Pass:
@@ -200,7 +172,7 @@ class Breakers:
                     del self._breakers[key]
 
     def failed(self, given: Pass, against: frozenset[str], now_ms: float) -> list[Key]:
-        """Count a failure against the parts that `counts_against` names; give the breakers that it opened."""
+        """Count a failure against the parts that `blame.counts_against` names; give the breakers that it opened."""
         opened = []
         for key in given.keys:
             if key[1] not in against:

@@ -192,7 +192,7 @@ class Call:
         """Give the bytes for one attempt: the client's, with what the policy and the provider change."""
         body, offer = self._body, reach.target.offer_id
         transform = self._policy.transform
-        members: Any = body.members
+        members: Any = body.forwarded
         changes: dict[str, Any] = {}
         removed: frozenset[str] = frozenset()
         if transform.op != "id":
@@ -254,7 +254,7 @@ class Call:
 
     def facts(self, began_ms: float, traces: Traces) -> dict[str, Any]:
         """Give what a record of the call says of it; times are since ``began_ms``."""
-        found: dict[str, Any] = {"stream": self._stream, "limits": self._generation.limits.to_json()}
+        found: dict[str, Any] = {"stream": self._stream, "limits": self._generation.limits_shown}
         if self.decision is None:
             return found
         engine, made = self._engine, self._generation

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -106,6 +107,11 @@ class Generation:
     remembered: Memory[Rule] = field(default_factory=Memory)
     _base: Mapping[Route, Engine] = field(default_factory=dict)
     _slots: dict[tuple[Route, str], _Slot] = field(default_factory=dict)
+
+    @cached_property
+    def limits_shown(self) -> Mapping[str, Any]:
+        """The limits by name, as traces show them."""
+        return MappingProxyType(self.limits.to_json())
 
     @property
     def fields(self) -> Fields:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from tenantrank.gateway.breakers import Breakers, BreakerSettings, Key, Pass, counts_against
+from tenantrank.gateway.blame import counts_against
+from tenantrank.gateway.breakers import Breakers, BreakerSettings, Key, Pass
 from tenantrank.gateway.disabled import Disabled
 from tenantrank.gateway.failure import Failure
 from tenantrank.gateway.limits import DEFAULT, Limits

@@ -78,7 +78,8 @@ def models(caller: Caller, serving: Serving) -> dict[str, Any]:
         built = engine.catalog.built
         created = 0 if built is None else int(datetime(built.year, built.month, built.day, tzinfo=UTC).timestamp())
         rows = _offers(engine, policy)
-        for family, provider in np.unique(np.stack([families[rows], providers[rows]]), axis=1).T.tolist():
+        pairs = np.unique(families[rows].astype(np.int64) * len(provider_names) + providers[rows])
+        for family, provider in (divmod(pair, len(provider_names)) for pair in pairs.tolist()):
             shown = found.setdefault(
                 names[family],
                 {

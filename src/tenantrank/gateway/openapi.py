@@ -12,15 +12,19 @@ _REFUSALS = {
     "400": "The request cannot be used as it is: `invalid_json`, `invalid_request`, `invalid_policy` and others.",
     "401": "No key, a key that is not known, or several credentials at once.",
     "403": "The key may not do this.",
+    "408": "The body did not arrive in time.",
     "413": "The body is too large.",
+    "415": "The body is not JSON, or has a content coding.",
     "429": "Too many requests with this key; `retry-after` says when to come back.",
+    "500": "The gateway failed.",
+    "503": "Not now: the server is not ready, or what the catalog rests on has ended.",
 }
 _NOT_FOUND = {"404": "No such model: `model_not_found`."}
 _CALL_FAILURES = {
     **_NOT_FOUND,
     "422": "No offer is left: `no_eligible_model`, with the clauses that left none.",
     "502": "No provider answered.",
-    "503": "Not now: the server is not ready, or no provider can be called.",
+    "503": "Not now: the server is not ready, or no offer may be tried.",
     "504": "No provider answered in time.",
 }
 _HEADERS = {
@@ -72,6 +76,12 @@ def _paths() -> dict[str, Any]:
         "/v1/chat/completions": _call("chat", "Answer a chat by the best offer that the rule permits.", "Chat", True),
         "/v1/embeddings": _call("embeddings", "Embed texts by the best offer that the rule permits.", "Embeddings"),
         "/v1/models": _get("models", "List the model families that the key can have.", "Models"),
+        "/v1/models/{id}": {
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            ],
+            **_get("model", "Show one of them.", "Model", {"404": "The key can have no such model."}),
+        },
         "/x/rank": _dry("rank", "Say what a call would come to, without calling anybody.", "RankRequest", "Ranking"),
         "/x/rank/batch": _dry("rank_batch", "Do so for several calls.", "BatchRequest", "Batch"),
         "/x/policy/normalize": _dry("normalize", "Normalize a policy.", "PolicyRequest", "NormalPolicy"),

@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 
 from tenantrank.engine import Clause, Decision, Explanation
 from tenantrank.engine.envelope import ORIGIN
-from tenantrank.gateway.plain import clipped
-from tenantrank.gateway.problem import Problem
 from tenantrank.gateway.views import origin_json
 from tenantrank.policy.policy import Policy
 
 ENVELOPE_WORDS = "the offer is within what the operator permits and can reach"
 """What stands for the clauses of the envelope."""
-_CLAUSES, _MESSAGE = 20, 500
 
 
 class Rejected:
@@ -138,29 +135,6 @@ class Rejected:
     def _alone_outside(self) -> int:
         inside = [at for at, own in enumerate(self._own) if own]
         return int((self.hidden & ~_any(self._failing[inside])).sum())
-
-
-def no_eligible_model(decision: Decision, policy: Policy, offer_ids: tuple[str, ...]) -> Problem:
-    """Give the error of a call that no offer is left for: 422 ``no_eligible_model``.
-
-    Its details are ``survivors`` (how many offers pass and are kept by no selector), ``deciding`` (the fewest clauses
-    that would have to give way) and ``clauses`` (those that turn offers away, most first, at most twenty).
-    """
-    rejected = Rejected(decision, policy, offer_ids)
-    deciding = rejected.deciding()
-    if decision.survivors:
-        message = f"the selector keeps none of the {decision.survivors} offers that pass"
-    elif deciding:
-        message = f"no offer passes; the least that would have to give way: {_joined(deciding)}"
-    else:
-        message = "no offer passes: the catalog has none"
-    clauses = sorted(rejected.by_clause(), key=lambda clause: -clause["rejected"])[:_CLAUSES]
-    details = {"survivors": decision.survivors, "deciding": deciding[:_CLAUSES], "clauses": clauses}
-    return Problem(422, "no_eligible_model", message, details=details)
-
-
-def _joined(clauses: Sequence[dict[str, Any]]) -> str:
-    return clipped(" and ".join(clause["words"] for clause in clauses), _MESSAGE)
 
 
 def _any(failing: NDArray[np.bool_]) -> NDArray[np.bool_]:

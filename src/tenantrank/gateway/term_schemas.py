@@ -7,7 +7,7 @@ from typing import Any
 from tenantrank.policy.signature import ACTIONS, OPS, RELATIONS, V1, V2, Fields, Op, Version, is_subterm
 
 _LARGEST = 2**53
-_SPELLED_OUT = 4  # subterms of `and` and its like that are described; of further ones nothing is said
+_SPELLED_OUT = 16  # subterms of `and` and its like that are described; of further ones nothing is said
 _NUM: dict[str, Any] = {"type": "number", "format": "double"}
 _TEXT: dict[str, Any] = {"type": "string"}
 _PAIR = [

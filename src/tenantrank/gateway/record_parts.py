@@ -94,7 +94,7 @@ class AttemptRecord:
     number : of the tries at this offer, from 1
     kind : the kind of failure (`tenantrank.gateway.failure.KINDS`, or those of `tenantrank.gateway.walk`), ``None`` for
         the attempt that answered
-    status : the provider's, ``None`` where there was none
+    status : the provider's where it failed with one, else ``None``
     accepted : whether the provider may have worked on it although it failed
     first_byte_ms : when its answer began; ``None`` where none did
     credential : the name of the operator's credential, never the key; upstream_id : the provider's own name for the

@@ -44,7 +44,7 @@ def serve(
     try:
         from tenantrank.gateway.server import loop_factory
         from tenantrank.gateway.server import serve as run
-        from tenantrank.gateway.settings import address_of, load_settings
+        from tenantrank.gateway.settings import address_of, check_settings, load_settings
     except ImportError as error:
         raise InputError(
             f"serve needs the extra: pip install 'tenantrank[gateway]' ({error.name} is missing)"
@@ -63,6 +63,8 @@ def serve(
         settings = load_settings(config)
         if listen is not None:
             settings = settings.model_copy(update={"server": settings.server.model_copy(update={"listen": listen})})
+            # What the file says of keys was said of another address.
+            check_settings(settings, "serve")
         run(settings, config.resolve().parent, config.resolve(), _started)
         return
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -121,12 +123,13 @@ async def _demo(listen: str) -> None:
     import signal
 
     from tenantrank.gateway.demo import ENVIRON, demo_settings
-    from tenantrank.gateway.server import serving
+    from tenantrank.gateway.server import serving, settle_memory
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with demo_settings(listen, "127.0.0.1:0") as (settings, _), serving(settings, environ=ENVIRON) as running:
+        settle_memory()
         _started(running)
         note("providers are simulated: nothing leaves this machine. Try:")
         note(_TRY.format(url=running.url))

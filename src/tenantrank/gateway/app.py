@@ -26,6 +26,7 @@ from tenantrank.gateway.reading import ClientLeftError, Receive, Scope, Send, re
 from tenantrank.gateway.secret import Secret
 from tenantrank.gateway.state import State
 
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Response]]
 _LEFT = Response(status_code=499)
 
@@ -33,15 +34,31 @@ _LEFT = Response(status_code=499)
 class _Application:
     """An ASGI application as an endpoint: Starlette calls an object as it is, and wraps a function."""
 
-    def __init__(self, application: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
 
 
-def client_app(calls: Calls) -> Starlette:
+def client_app(calls: Calls) -> Application:
     """Make the application for clients."""
+    others = _others(calls)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # The two calls that are in a hurry are told by their path alone; they answer their own problems.
+        if scope["type"] == "http" and scope["method"] == "POST":
+            path = scope["path"]
+            if path == "/v1/chat/completions":
+                return await calls.chat(scope, receive, send)
+            if path == "/v1/embeddings":
+                return await calls.embeddings(scope, receive, send)
+        return await others(scope, receive, send)
+
+    return application
+
+
+def _others(calls: Calls) -> Starlette:
     state = calls.state
     served = _Served(calls)
     return Starlette(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tenantrank.engine import Decision, Engine, Request
@@ -96,7 +96,7 @@ class Call:
         self._seed = seed_of(body)
         self._engine = made.engine_of(caller, self._route)
         began_ms = self._state.now_ms()
-        self.decision = self._engine.rank(self.rule.policy, self._request, self._seed, made.limits.ranked)
+        self.decision = self._engine.rank(self.rule.policy, self._request, self._seed, made.limits.ranked + 1)
         self._decision_us = (self._state.now_ms() - began_ms) * 1000.0
         if not self.decision.offer_ids:
             raise no_eligible_model(self.decision, self._policy, made.catalog.offer_ids)
@@ -108,20 +108,23 @@ class Call:
         """Try the ranked offers as the failure plan says until one answers."""
         assert self.decision is not None
         reaches = self._generation.reaches[self._route]
-        tenant = self.rule.tenant
-        # A tenant under its key's name, since callers choose what they call their tenants.
-        scope = self._caller.name if tenant is None else f"{self._caller.name}/{tenant}"
         self.outcome = await walk(
             [reaches[offer].target for offer in self.decision.offer_ids],
             self._policy.failure_plan,
             self._attempt,
-            guard=self._state.guards.of(scope),
+            guard=self._state.guards.of(self._scope),
             limits=self._generation.limits,
             now_ms=self._state.now_ms,
             permitted=self._permitted,
             note=self._note,
         )
         return self.outcome
+
+    @property
+    def _scope(self) -> str:
+        """The tenant, under its key's name, since callers choose what they call their tenants."""
+        tenant = self.rule.tenant
+        return self._caller.name if tenant is None else f"{self._caller.name}/{tenant}"
 
     def _permitted(self, target: Target) -> str | None:
         """Check an offer against the generation of now, where that is not the one of the decision."""
@@ -170,7 +173,7 @@ class Call:
         )
         self._spans.append(span)
         content = self._content(now, reach)
-        timeouts = reach.timeouts if self._stream else replace(reach.timeouts, total_s=reach.timeouts.first_byte_s)
+        timeouts = reach.timeouts if self._stream else reach.whole_timeouts
         answer = await self._upstream.post(endpoint, self._route, content, stream=self._stream, timeouts=timeouts)
         relay = None
         if answer.stream is not None:
@@ -238,7 +241,12 @@ class Call:
         made = self._tokens[1]
         span = self._spans[-1]
         if isinstance(relay.outcome, Failure):
+            # The attempt was counted as answered when it began to answer; that it broke counts beside it.
             self._state.live.observe(tried.target, now_ms, relay.outcome.kind)
+            guard = self._state.guards.of(self._scope)
+            if guard.blocked(tried.target, now_ms) is None:
+                guard.begin(tried.target, now_ms)
+                guard.refused(relay.outcome, now_ms)
             span.failed(relay.outcome.kind)
             return
         first_s, last_s = relay.first_s, relay.last_s

@@ -6,7 +6,7 @@ Immutable but for what it remembers; a reload makes another one, and a call keep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -56,13 +56,14 @@ class Reach:
     ----------
     target : what the failure plan needs to know of it
     wire_id : the model's name in a request
-    timeouts : of one attempt
+    timeouts : of one attempt, for a stream; whole_timeouts : for a whole answer, which begins only when it is finished
     """
 
     target: Target
     endpoint: Endpoint
     wire_id: str
     timeouts: Timeouts
+    whole_timeouts: Timeouts
 
 
 @dataclass
@@ -248,7 +249,8 @@ def _reaches(
             provider.idle_s or limits.idle_s,
             None,
         )
-        found[offer] = Reach(Target(offer, provider.name, family), endpoint, wire_id, timeouts)
+        whole = replace(timeouts, total_s=timeouts.first_byte_s)
+        found[offer] = Reach(Target(offer, provider.name, family), endpoint, wire_id, timeouts, whole)
     return MappingProxyType(found)
 
 

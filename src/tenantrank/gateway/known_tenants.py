@@ -11,7 +11,7 @@ from tenantrank.errors import TenantError
 from tenantrank.tenants import Rulebook, read_tenants
 from tenantrank.tenants.columns import read_cells
 from tenantrank.tenants.document import Document
-from tenantrank.tenants.states import parse_cell
+from tenantrank.tenants.states import parse_cell, parse_value
 
 _NONE: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
@@ -63,7 +63,8 @@ def known_tenants(path: Path | None, rulebook: Rulebook | None) -> tuple[Mapping
 def _state(key: str, cells: Mapping[str, Any], are_text: Mapping[str, bool], document: Document) -> Mapping[str, Any]:
     state: dict[str, Any] = {document.key: key}
     for name, cell in cells.items():
-        value = parse_cell(name, document.fields[name], cell) if are_text[name] else cell
+        read = parse_cell if are_text[name] else parse_value
+        value = read(name, document.fields[name], cell)
         if value is not None:
             state[name] = list(value) if isinstance(value, tuple) else value
     return MappingProxyType(state)

@@ -47,40 +47,22 @@ async def read_body(scope: Scope, receive: Receive, most: int, seconds: float) -
             raise Problem(415, "unsupported_media_type", "the body must be application/json")
         if name == b"content-length" and value.isdigit() and int(value[:20]) > most:
             raise _too_large(most)
-    message = await _next(receive, seconds)
-    body = bytes(message.get("body", b""))
-    if not message.get("more_body", False):
-        if len(body) > most:
-            raise _too_large(most)
-        return body
-    pieces, size = [body], len(body)
+    pieces: list[bytes] = []
+    size, more = 0, True
     try:
         async with asyncio.timeout(seconds):
-            while message.get("more_body", False):
-                if size > most:
-                    raise _too_large(most)
-                message = await _next(receive, None)
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeftError
                 pieces.append(message.get("body", b""))
                 size += len(pieces[-1])
+                if size > most:
+                    raise _too_large(most)
+                more = message.get("more_body", False)
     except TimeoutError:
         raise _too_slow(seconds) from None
-    if size > most:
-        raise _too_large(most)
-    return b"".join(pieces)
-
-
-async def _next(receive: Receive, seconds: float | None) -> Message:
-    if seconds is None:
-        message = await receive()
-    else:
-        try:
-            async with asyncio.timeout(seconds):
-                message = await receive()
-        except TimeoutError:
-            raise _too_slow(seconds) from None
-    if message["type"] == "http.disconnect":
-        raise ClientLeftError
-    return message
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _too_large(most: int) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -132,6 +133,7 @@ async def _until_stopped(
 
         if hasattr(signal, "SIGHUP"):
             loop.add_signal_handler(signal.SIGHUP, reload)
+        settle_memory()
         started(running)
         await stopping.wait()
         running.state.log.event("stopping")
@@ -140,6 +142,17 @@ async def _until_stopped(
 async def _reload(state: State) -> None:
     with suppress(TenantrankError):  # told by the log
         await state.reload()
+
+
+def settle_memory() -> None:
+    """Tell the cyclic garbage collector that what there is now stays.
+
+    A catalog is some hundred thousand objects, which every full collection would look through, in the middle of some
+    call. For a process that does nothing but serve.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -143,7 +143,7 @@ def settings_of(value: Any, source: str = "settings") -> Settings:
                 message = "unknown key"
             faults.append(f"{place}: {message}" if place else message)
         raise InputError("\n  ".join([f"{source}: {faults[0]}", *faults[1:]])) from None
-    _check(settings, source)
+    check_settings(settings, source)
     return settings
 
 
@@ -169,7 +169,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _check(settings: Settings, source: str) -> None:
+def check_settings(settings: Settings, source: str = "settings") -> None:
+    """Refuse what no single section shows: chiefly a listener that lets in whoever reaches it.
+
+    Raises
+    ------
+    InputError
+        as `load_settings`
+    """
     server = settings.server
     host, operator = address_of(server.listen)[0], address_of(server.operator_listen)[0]
     if not settings.keys and not (server.without_keys and is_loopback(host)):

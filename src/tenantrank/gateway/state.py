@@ -134,6 +134,9 @@ class State:
                 self.log.event("reload_refused", reason=str(error))
                 raise
             self._number = made.number
+            if (settings.breakers, settings.limits) != (self.settings.breakers, self.settings.limits):
+                # Under other rules, what was counted means something else; calls under way keep the old ones.
+                self.guards = Guards(self._credential_of, settings.breakers, made.limits)
             self.settings, self.now = settings, made
         self.metrics.reloaded(TAKEN)
         self.metrics.catalog(made.number, len(made.catalog))

@@ -5,11 +5,14 @@ FUZZ_CASES ?= 200000
 FUZZ_SEED ?= 1
 BENCH_FLAGS ?=
 
-.PHONY: run test check lint nojit wheel boundscheck fuzz bench clean
+.PHONY: run demo test check lint nojit wheel boundscheck fuzz bench clean
 
 run: .venv/installed  ## rank the sample customer base over the bundled catalog
 	$(BIN)/tenantrank tenants data/tenants.csv --rulebook data/rules.yaml --overlay data/overlay.example.yaml \
 	  --as-of 2026-11-23 -o out/tenants.parquet
+
+demo: .venv/installed-gateway  ## serve the gateway with simulated providers
+	$(BIN)/tenantrank serve --demo
 
 test: .venv/installed-dev  ## every test, the benchmarks once each as a smoke test
 	$(BIN)/python -m pytest tests benchmarks
@@ -50,10 +53,14 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
 
-.venv/installed-dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+.venv/installed-gateway: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gateway]'
 	touch $@ .venv/installed
 
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/installed .venv/installed-gateway
+
 .venv/installed-bench: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
-	touch $@ .venv/installed .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/installed .venv/installed-gateway .venv/installed-dev

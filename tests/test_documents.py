@@ -37,6 +37,27 @@ def test_readme__two_commands_are_targets_of_the_makefile() -> None:
     assert re.search(r"^test:", makefile, re.MULTILINE)
 
 
+def test_readme__gateway_answers_as_shown() -> None:
+    (example,) = blocks("py")
+    script = Path(sys.executable).parent / "tenantrank"
+    command = [script, "serve", "--demo", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            address = next(
+                found[1] for line in server.stderr if (found := re.match(r"serving at (http://[\d.:]+),", line))
+            )
+            code = example.replace("http://127.0.0.1:8080", address)
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        finally:
+            server.terminate()
+            server.communicate()
+
+    assert done.returncode == 0, done.stderr
+    assert "simulated" in done.stdout
+    assert "premium" in done.stdout
+
+
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("tenantrank ")]
 
 

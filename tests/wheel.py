@@ -54,6 +54,9 @@ def main() -> None:
         _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=work)
         print(_run(python, "-c", TRIAL, cwd=work))
         print(_run(work / "venv" / "bin" / "tenantrank", "--version", cwd=work).strip())
+        said = subprocess.run([work / "venv" / "bin" / "tenantrank", "serve", "--demo"], capture_output=True, text=True)
+        if said.returncode != 2 or "pip install 'tenantrank[gateway]'" not in said.stderr:
+            sys.exit(f"serve without its extra says: {said.returncode} {said.stderr[-500:]}")
         print(f"{wheel.name}: built from the sdist, installed alone, ranked the bundled catalog")
 
 

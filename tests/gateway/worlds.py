@@ -84,9 +84,7 @@ def ask(rule: Any = CHEAPEST, **more: Any) -> dict[str, Any]:
 
 def only(*names: str, **more: Any) -> list[Any]:
     """Give a policy that allows some providers, the cheapest first."""
-    return builder.policy(
-        builder.meets_request & builder.provider.is_in(*names), builder.cheapest("price_out"), **more
-    )
+    return builder.policy(builder.meets_request & builder.provider.is_in(*names), builder.cheapest("price_out"), **more)
 
 
 def key_entry(name: str, key: str = CLIENT_KEY, **more: Any) -> dict[str, Any]:
@@ -154,7 +152,9 @@ class World:
         sent = {"content-type": "application/json", **(headers or {})}
         if key is not None:
             sent["authorization"] = f"Bearer {key}"
-        async with self.http.request(method or ("GET" if body is None else "POST"), url, data=data, headers=sent) as got:
+        async with self.http.request(
+            method or ("GET" if body is None else "POST"), url, data=data, headers=sent
+        ) as got:
             return Got(got.status, {name.lower(): value for name, value in got.headers.items()}, await got.read())
 
     async def chat(self, body: Any = None, **options: Any) -> Got:

@@ -98,14 +98,18 @@ def key(
 
 def _check(config: Path) -> None:
     import os
-    from datetime import date
 
     from tenantrank.catalog.health import Health
     from tenantrank.gateway.generation import make_generation
+    from tenantrank.gateway.logs import utc_now
+    from tenantrank.gateway.secret import secret_of
     from tenantrank.gateway.settings import load_settings
 
-    health = Health()
-    made = make_generation(load_settings(config), config.resolve().parent, os.environ, date.today(), lambda: health)
+    health, today = Health(), utc_now().date()
+    settings, folder = load_settings(config), config.resolve().parent
+    made = make_generation(settings, folder, os.environ, today, lambda: health)
+    if settings.server.operator_key is not None:
+        secret_of(settings.server.operator_key, os.environ, folder)
     for warning in (*made.warnings, *made.left_out):
         note(f"warning: {warning}")
     counts = ", ".join(f"{len(reaches):,} for {route}" for route, reaches in made.reaches.items())

@@ -82,6 +82,8 @@ class Calls:
         state = self.state
         if not state.ready:
             raise Problem(503, "not_ready", "the gateway is not ready", headers={"retry-after": "1"})
+        if state.lapsed(state.wall()):
+            raise Problem(503, "catalog_lapsed", "an attestation that the catalog rests on has ended")
         caller = state.now.caller(scope["headers"])
         caller.check_route(access)
         return caller, self.rates.take(caller.name, caller.rate)
@@ -151,8 +153,6 @@ class _Request:
     def _admit(self) -> tuple[Caller, dict[str, str]]:
         caller, headers = self._calls.admitted(self._scope, self._route)
         self._caller_name = caller.name
-        if self._state.lapsed(self._began):
-            raise Problem(503, "catalog_lapsed", "an attestation that the catalog rests on has ended")
         return caller, headers
 
     async def _watch(self, task: asyncio.Task[Any]) -> None:

@@ -54,7 +54,8 @@ def problem_of(outcome: Outcome[Any]) -> Problem:
     if not tried:
         if wait_ms is not None:
             headers["retry-after"] = str(max(1, math.ceil(wait_ms / 1000.0)))
-        message = "no offer may be tried now: breakers are open, or the tenant's plan disabled the providers"
+        message = "no offer may be tried now: breakers are open, the tenant's plan disabled the providers, or the "
+        message += "catalog of now permits none of them"
         return Problem(503, "exhausted", message, headers=headers, details=details)
     status = _STATUSES.get(kind, 502)
     if wait_ms is not None and status in (429, 502):

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+import tenantrank
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.extend import with_flags, with_offers
 from tenantrank.catalog.health import Health
 from tenantrank.engine import Engine
 from tenantrank.errors import InputError, TenantrankError
+from tenantrank.gateway import openapi
 from tenantrank.gateway.auth import Caller, Keys
 from tenantrank.gateway.directory import Directory
 from tenantrank.gateway.incoming import Timeouts
@@ -27,6 +29,7 @@ from tenantrank.gateway.known_tenants import known_tenants
 from tenantrank.gateway.limits import Limits
 from tenantrank.gateway.needs import Route
 from tenantrank.gateway.options import ROUTES
+from tenantrank.gateway.plain import json_bytes
 from tenantrank.gateway.providers import Endpoint, Provider, providers_of
 from tenantrank.gateway.rules import Rule, State
 from tenantrank.gateway.settings import Settings
@@ -113,6 +116,11 @@ class Generation:
     def limits_shown(self) -> Mapping[str, Any]:
         """The limits by name, as traces show them."""
         return MappingProxyType(self.limits.to_json())
+
+    @cached_property
+    def openapi(self) -> bytes:
+        """The OpenAPI document, whose schema of policies has this catalog's fields."""
+        return json_bytes(openapi.document(tenantrank.__version__, self.fields))
 
     @property
     def fields(self) -> Fields:

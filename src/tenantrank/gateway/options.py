@@ -12,7 +12,7 @@ from tenantrank.gateway.problem import Problem
 
 ROUTES: tuple[Route, ...] = ("chat", "embeddings")
 """The routes that decide."""
-MOST_PLACES, MOST_REJECTED, MOST_ASKED = 1000, 1000, 50
+MOST_PLACES, MOST_REJECTED, MOST_ASKED = 1000, 200, 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ async def read_body(scope: Scope, receive: Receive, most: int, seconds: float) -
                 more = message.get("more_body", False)
     except TimeoutError:
         raise _too_slow(seconds) from None
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)
 
 
 def _too_large(most: int) -> Problem:

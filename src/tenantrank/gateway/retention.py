@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tenantrank.engine import Request
 from tenantrank.policy.normal_form import Node
 
-_FLAGS = frozenset({"no_log", "zdr"})
+_FLAGS = frozenset({"no_log", "zdr_available", "zdr_default"})
 
 
 def needs_no_retention(clauses: Iterable[Node], request: Request) -> bool:
@@ -22,8 +22,8 @@ def needs_no_retention(clauses: Iterable[Node], request: Request) -> bool:
 
     Notes
     -----
-    Looked at are conditions that hold by themselves: ``is no_log`` or ``is zdr``, no retention (``cmp retention_days``
-    at most 0, or below 1), and `meets_req` for a request that asks for ``no_log``. A caller's wish counts with the
+    Looked at are conditions that hold by themselves: ``is no_log``, ``is zdr_available`` or ``is zdr_default``, no
+    retention (``cmp retention_days`` at most 0, or below 1), and `meets_req` for a request that asks for ``no_log``. A caller's wish counts with the
     envelope's, for telling a provider to keep nothing harms no rule.
     """
     return any(_asks(clause, request) for clause in clauses)

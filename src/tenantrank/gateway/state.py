@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tenantrank.catalog.health import Health
@@ -18,7 +19,7 @@ from tenantrank.gateway.live import Live
 from tenantrank.gateway.logs import Log
 from tenantrank.gateway.metrics import Metrics
 from tenantrank.gateway.options import ROUTES
-from tenantrank.gateway.settings import Settings, load_settings
+from tenantrank.gateway.settings import Settings, address_of, is_loopback, load_settings
 from tenantrank.policy.failover import Target
 from tenantrank.policy.policy import admit
 
@@ -27,7 +28,8 @@ TAKEN, UNCHANGED, REFUSED = "taken", "unchanged", "refused"
 
 _TRIVIAL = '["policy",["meets_req"],["field","price_out"],["argmax"],["id"],["always",{"action":"abort"}]]'
 
-Stamp = tuple[tuple[str, int, int], ...]
+Stamp = Mapping[Path, tuple[int, int]]
+_NO_FILES: Stamp = MappingProxyType({})
 
 
 class State:
@@ -76,7 +78,8 @@ class State:
         self._path = path
         self._lock = asyncio.Lock()
         self._number = 1
-        self._stamp = self._files()
+        self._listen = address_of(settings.server.listen)[0]
+        self._stamp = self._files(settings)
         self._day = wall().date()
         self.now = self._made(settings)
         self._ending = asyncio.Event()
@@ -120,11 +123,11 @@ class State:
             why the new one is refused; the old one stays in use
         """
         async with self._lock:
-            stamp, day = self._files(), self.wall().date()
-            if changed_only and stamp == self._stamp and day == self._day:
+            day = self.wall().date()
+            if changed_only and day == self._day and self._stamp == {path: _stamp(path) for path in self._stamp}:
                 return UNCHANGED
             # Tried once: what is refused is not tried again until something changes.
-            self._stamp, self._day = stamp, day
+            self._day = day
             try:
                 settings, made = await asyncio.get_running_loop().run_in_executor(None, self._remade)
                 if not force:
@@ -163,8 +166,13 @@ class State:
         self._ending.set()
 
     def _remade(self) -> tuple[Settings, Generation]:
+        # Each file is looked at before it is read, so that no later change of it is missed. Those that the new
+        # configuration names count also where it is refused, since one of them may be what has to be put right.
+        self._stamp = {path: _stamp(path) for path in self._stamp}
         settings = self.settings if self._path is None else load_settings(self._path)
+        self._stamp = self._files(settings, self._stamp)
         made = self._made(settings, self._number + 1)
+        self._check_keys(made)
         _prime(made)
         return settings, made
 
@@ -182,19 +190,19 @@ class State:
                     f"catalog.keep of {keep:g}; reload with force=true if that is meant"
                 )
 
-    def _files(self) -> Stamp:
-        """Give what tells whether a file that the configuration names was written."""
-        settings = self.settings
-        named = (settings.catalog.file, settings.catalog.overlay, settings.rulebook, settings.tenants)
+    def _check_keys(self, made: Generation) -> None:
+        # The address that a file names now is not the one at which the process has listened since its start.
+        if made.keys is None and not is_loopback(self._listen):
+            raise InputError("keys: without keys anybody would be let in at the address where this process listens")
+
+    def _files(self, settings: Settings, known: Stamp = _NO_FILES) -> Stamp:
+        """Give what tells whether a file that a configuration names was written."""
+        given = settings.catalog
+        named = (given.file, given.overlay, settings.rulebook, settings.tenants)
         paths = [self._folder / name for name in named if name is not None]
-        found = []
-        for path in paths if self._path is None else [self._path, *paths]:
-            try:
-                state = path.stat()
-                found.append((str(path), state.st_mtime_ns, state.st_size))
-            except OSError:
-                found.append((str(path), 0, -1))
-        return tuple(found)
+        if self._path is not None:
+            paths.insert(0, self._path)
+        return {path: known.get(path) or _stamp(path) for path in paths}
 
     def _credential_of(self, target: Target) -> str:
         for reaches in self.now.reaches.values():
@@ -213,6 +221,14 @@ class _Lazily(Iterable[str]):
 
     def __iter__(self) -> Any:
         return iter(self._guards.shared.open_providers(self._now_ms))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return 0, -1
+    return state.st_mtime_ns, state.st_size
 
 
 def _prime(made: Generation) -> None:

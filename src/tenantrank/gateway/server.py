@@ -23,6 +23,7 @@ from tenantrank.gateway.app import client_app, operator_app
 from tenantrank.gateway.calls import Calls
 from tenantrank.gateway.logs import Log, utc_now
 from tenantrank.gateway.metrics import Metrics
+from tenantrank.gateway.protocol import BoundedProtocol
 from tenantrank.gateway.rate import Rates
 from tenantrank.gateway.secret import secret_of
 from tenantrank.gateway.settings import Settings, address_of
@@ -188,11 +189,11 @@ def _server(app: Any, listen: str, settings: Settings, folder: Path, public: boo
         server_header=False,
         date_header=True,
         lifespan="off",
+        http=BoundedProtocol,
         ws="none",
         limit_concurrency=server.connections if public else None,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(server.drain_s)),
-        h11_max_incomplete_event_size=64 * 1024,
         proxy_headers=False,
         **tls,
     )

@@ -15,6 +15,7 @@ import tenantrank
 from tenantrank.bench.optional import AbsentError
 from tenantrank.bench.peers.c_files import compiler
 
+_WIDEST = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sse4_2": "SSE4.2"}
 _PACKAGES = ("numpy", "numba", "llvmlite", "pyarrow", "polars", "duckdb", "matplotlib")
 
 
@@ -29,11 +30,17 @@ def about_machine() -> dict[str, Any]:
 
 
 def cpu_model() -> str:
-    """Give the CPU's model as the system names it."""
+    """Give the CPU's model as the system names it, with the widest vector instructions that kernels may use there."""
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        named = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+        if "model name" in named:
+            flags = set(named.get("flags", "").split())
+            widest = next((text for flag, text in _WIDEST.items() if flag in flags), None)
+            family = ", ".join(f"{key} {named[key]}" for key in ("cpu family", "model") if key in named)
+            return ", ".join(
+                filter(None, [f"{named['model name']} ({family})" if family else named["model name"], widest])
+            )
     if platform.system() == "Darwin":
         named = _output("sysctl", "-n", "machdep.cpu.brand_string")
         if named:

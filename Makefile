@@ -41,6 +41,7 @@ bench: .venv/installed-bench  ## pytest-benchmark, then the suite: results and r
 	mkdir -p out
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-json=out/pytest-benchmark.json
 	$(BIN)/tenantrank bench --json out/bench.json --report out/bench $(BENCH_FLAGS)
+	$(BIN)/python -m benchmarks.gateway --json out/gateway.json --report out/gateway.md
 
 clean:
 	rm -rf .venv out dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -63,13 +63,11 @@ class Load:
 
 
 class _Client(asyncio.Protocol):
-    """One connection that sends its request again as soon as the answer is complete."""
+    """One connection that sends its request again as soon as the answer is complete, for as long as more are wanted."""
 
-    def __init__(self, request: bytes, call: Call, wants_more: Callable[[], bool], load: Load) -> None:
+    def __init__(self, request: bytes, call: Call) -> None:
         self._request = request
         self._call = call
-        self._wants_more = wants_more
-        self._load = load
         self._buffer = b""
         self._begun = 0
         self._first = 0
@@ -77,7 +75,20 @@ class _Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+
+    def begin(self, wants_more: Callable[[], bool], load: Load) -> asyncio.Future[None]:
+        """Make calls; the future is done when no more are wanted."""
+        self._wants_more = wants_more
+        self._load = load
+        if self.ended.done() and not self._transport.is_closing():
+            self.ended = asyncio.get_running_loop().create_future()
         self._send()
+        return self.ended
+
+    def close(self) -> None:
+        if not self.ended.done():
+            self.ended.cancel()
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer = self._buffer + data if self._buffer else data
@@ -111,7 +122,6 @@ class _Client(asyncio.Protocol):
     def _send(self) -> None:
         if not self._wants_more():
             self.ended.set_result(None)
-            self._transport.close()
             return
         self._first = 0
         self._begun = time.perf_counter_ns()
@@ -128,32 +138,39 @@ class _Client(asyncio.Protocol):
 async def load(call: Call, *, connections: int, requests: int) -> Load:
     """Make so many calls over so many connections at once.
 
+    Before them each connection makes one call that is not counted: opening connections is not what is measured.
+
     Raises
     ------
     WrongAnswerError
         where an answer is not the expected one, or a connection breaks
     """
-    parts = urlsplit(call.url)
-    measured = Load([], [], 0.0)
-    left = requests
+    parts, request = urlsplit(call.url), call.wire()
+    loop = asyncio.get_running_loop()
+    clients: list[_Client] = []
+    try:
+        for _ in range(min(connections, requests)):
+            opened = await loop.create_connection(
+                lambda: _Client(request, call), parts.hostname or "", parts.port or 80
+            )
+            clients.append(opened[1])
+        await asyncio.gather(*(client.begin(_so_many(1), Load([], [], 0.0)) for client in clients))
+        measured, wants_more = Load([], [], 0.0), _so_many(requests)
+        begun = time.perf_counter()
+        await asyncio.gather(*(client.begin(wants_more, measured) for client in clients))
+        measured.wall_s = time.perf_counter() - begun
+    finally:
+        for client in clients:
+            client.close()
+    return measured
+
+
+def _so_many(count: int) -> Callable[[], bool]:
+    left = count
 
     def wants_more() -> bool:
         nonlocal left
         left -= 1
         return left >= 0
 
-    loop = asyncio.get_running_loop()
-    begun = time.perf_counter()
-    clients = []
-    try:
-        for _ in range(min(connections, requests)):
-            _, client = await loop.create_connection(
-                lambda: _Client(call.wire(), call, wants_more, measured), parts.hostname or "", parts.port or 80
-            )
-            clients.append(client)
-        await asyncio.gather(*(client.ended for client in clients))
-    finally:
-        for client in clients:
-            client.ended.cancel()
-    measured.wall_s = time.perf_counter() - begun
-    return measured
+    return wants_more

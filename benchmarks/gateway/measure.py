@@ -22,7 +22,8 @@ class Plan:
     Attributes
     ----------
     connections : how many requests are under way at once
-    requests : of one round, of a target
+    requests : of one round, of a target that is quick enough
+    round_s : how long a round may take about; a slower target has fewer requests
     rounds : of each target, in turn
     soak : requests of the look at memory, at 16 at once; 0 for none
     """
@@ -30,6 +31,7 @@ class Plan:
     connections: Sequence[int] = (1, 16, 64)
     requests: int = 3000
     rounds: int = 5
+    round_s: float = 5.0
     soak: int = 0
 
 
@@ -80,15 +82,19 @@ def percentile(values: Sequence[int], part: float) -> float:
 async def measure(
     targets: Sequence[Target], plan: Plan, stream: bool, results: Results, told: Callable[[str], None]
 ) -> None:
-    """Add the rounds of each number of connections: A, B, A, B; the first pass of each target only warms up."""
+    """Add the rounds of each number of connections: A, B, A, B; a first pass warms up and shows how quick each is."""
     for connections in plan.connections:
+        requests = {}
         for target in targets:
-            await load(call_of(target, stream), connections=connections, requests=max(plan.requests // 5, connections))
+            warm = await load(call_of(target, stream), connections=connections, requests=max(plan.requests // 20, 8))
+            likely = int(len(warm.total_ns) / warm.wall_s * plan.round_s)
+            requests[target.name] = min(plan.requests, max(likely, connections))
         for number in range(plan.rounds):
             for target in targets:
                 told(f"{'stream' if stream else 'plain'}, {connections} at once, round {number + 1}: {target.name}")
                 cpu_s = target.cpu_s()
-                found = await load(call_of(target, stream), connections=connections, requests=plan.requests)
+                count = requests[target.name]
+                found = await load(call_of(target, stream), connections=connections, requests=count)
                 results.rounds.append(_round(target, stream, connections, found, target.cpu_s() - cpu_s))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 from tenantrank.policy import builder
 from tenantrank.policy.builder import f, is_
 
-KEY = "sk-benchmark"
+KEY = f"sk-{secrets.token_hex(24)}"
 MODEL = "gpt-4o-mini"
 _STARTUP_S = 120.0
 
@@ -119,7 +120,8 @@ def litellm(mock: Target, folder: Path, command: str) -> Iterator[Target]:
             }
         ],
         "litellm_settings": {"num_retries": 0, "set_verbose": False, "telemetry": False},
-        "general_settings": {"disable_spend_logs": True},
+        # It does not start without a key.
+        "general_settings": {"master_key": KEY, "disable_spend_logs": True},
     }
     path = folder / "litellm.yaml"
     # JSON is YAML.

@@ -35,9 +35,9 @@ def to_markdown(value: dict[str, Any]) -> str:
         "",
         f"{value['made']}, {machine.get('cpu', '?')}, {machine.get('cores_usable', machine.get('cores', '?'))} cores, "
         f"load average {machine.get('load_average', '?')} at the end. Client, mock provider and gateway share them. "
-        f"{plan['rounds']} rounds of {plan['requests']:,} requests in turn; medians over the rounds, the best rate. "
-        "*Added* is the median of the differences to calling the mock provider directly in the same round. *CPU* is "
-        "what the process spent on one request.",
+        f"{plan['rounds']} rounds of up to {plan['requests']:,} requests in turn; medians over the rounds, "
+        "the best rate. *Added* is the median of the differences to calling the mock provider directly in the same "
+        "round. *CPU* is what the process spent on one request.",
         "",
     ]
     for stream in (False, True):

@@ -60,8 +60,8 @@ def client_app(calls: Calls) -> Application:
 def _others(calls: Calls) -> Starlette:
     state = calls.state
     served = _Served(calls)
-    return Starlette(
-        routes=[
+    return _routed(
+        [
             Route("/v1/chat/completions", _Application(calls.chat), methods=["POST"]),
             Route("/v1/embeddings", _Application(calls.embeddings), methods=["POST"]),
             Route("/v1/models", served.asked("models", "models", _models), methods=["GET"]),
@@ -76,8 +76,7 @@ def _others(calls: Calls) -> Starlette:
             Route("/openapi.json", _openapi(state), methods=["GET"]),
             Route("/health", _health, methods=["GET"]),
             Route("/ready", _ready(state), methods=["GET"]),
-        ],
-        exception_handlers=_HANDLERS,
+        ]
     )
 
 
@@ -142,17 +141,23 @@ def operator_app(calls: Calls, key: Secret | None = None) -> Starlette:
             raise _no_trace()
         return _json(record.to_json(operator=True))
 
-    return Starlette(
-        routes=[
+    return _routed(
+        [
             Route("/metrics", guarded(metrics), methods=["GET"]),
             Route("/x/reload", guarded(reload), methods=["POST"]),
             Route("/x/live", guarded(live), methods=["GET"]),
             Route("/x/traces/{id}", guarded(trace), methods=["GET"]),
             Route("/health", _health, methods=["GET"]),
             Route("/ready", _ready(state), methods=["GET"]),
-        ],
-        exception_handlers=_HANDLERS,
+        ]
     )
+
+
+def _routed(routes: list[Route]) -> Starlette:
+    made = Starlette(routes=routes, exception_handlers=_HANDLERS)
+    # A path with a slash too many is none: a redirect would lead to wherever the Host header says.
+    made.router.redirect_slashes = False
+    return made
 
 
 class _Served:

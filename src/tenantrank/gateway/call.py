@@ -129,7 +129,9 @@ class Call:
     def _permitted(self, target: Target) -> str | None:
         """Check an offer against the generation of now, where that is not the one of the decision."""
         now = self._state.now
-        if now is self._generation and not self._state.lapsed(self._state.wall()):
+        if self._state.lapsed(self._state.wall()):
+            return NOT_PERMITTED
+        if now is self._generation:
             return None
         if self._allowed is None or self._allowed[0] is not now:
             self._allowed = now, self._allowed_by(now)
@@ -140,8 +142,6 @@ class Call:
 
         The live state is the decision's: an attempt under way consults no breaker of a policy's (section 7).
         """
-        if self._state.lapsed(self._state.wall()):
-            return frozenset()
         try:
             caller = self._caller_of(now)
             engine = now.engine_of(caller, self._route).with_health(self._engine.health)

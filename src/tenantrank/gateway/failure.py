@@ -51,3 +51,10 @@ class Failure(TenantrankError):
         self.retry_after_s = retry_after_s
         self.accepted = accepted
         self.scope = scope
+
+
+class Withheld(TenantrankError):
+    """An attempt that was not made after all: it waited for a connection, and is permitted no more.
+
+    Nothing of the request was sent. The text says why it is not permitted.
+    """

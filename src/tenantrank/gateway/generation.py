@@ -20,7 +20,7 @@ from tenantrank.catalog import Catalog
 from tenantrank.catalog.extend import with_flags, with_offers
 from tenantrank.catalog.health import Health
 from tenantrank.engine import Engine
-from tenantrank.errors import InputError, TenantrankError
+from tenantrank.errors import CatalogError, InputError, TenantError, TenantrankError
 from tenantrank.gateway import openapi
 from tenantrank.gateway.auth import Caller, Keys
 from tenantrank.gateway.directory import Directory
@@ -172,7 +172,10 @@ def make_generation(
     given = settings.catalog
     day = given.as_of or today
     catalog = Catalog.bundled(day) if given.file is None else Catalog.load(folder / given.file, as_of=day)
-    catalog = with_offers(catalog, given.offers)
+    try:
+        catalog = with_offers(catalog, given.offers)
+    except CatalogError as error:
+        raise CatalogError(f"catalog.offers: {error}") from None
     if given.overlay is not None:
         catalog = catalog.with_overlay(folder / given.overlay, day)
     providers = providers_of(settings.providers, environ, folder)
@@ -222,10 +225,17 @@ def _check_callers(made: Generation) -> None:
             made.engine_of(caller, "chat")
         except TenantrankError as error:
             raise InputError(f"keys: {caller.name}: envelope: {error}") from None
-        if caller.tenant is not None and made.rulebook is None:
+        if caller.tenant is None:
+            continue
+        if made.rulebook is None:
             raise InputError(f"keys: {caller.name}: it stands for a tenant, and there is no rulebook")
-        if isinstance(caller.tenant, str) and caller.tenant not in made.tenants:
+        state = made.tenants.get(caller.tenant) if isinstance(caller.tenant, str) else caller.tenant
+        if state is None:
             raise InputError(f"keys: {caller.name}: the table of tenants has no such tenant, or its row does not count")
+        try:
+            made.rulebook.compile(state)
+        except TenantError as error:
+            raise InputError(f"keys: {caller.name}: {error}") from None
 
 
 def _unknown(providers: Mapping[str, Provider], catalog: Catalog) -> list[str]:

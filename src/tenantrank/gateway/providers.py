@@ -45,7 +45,8 @@ class _Settings(BaseModel):
 class EndpointSettings(_Settings):
     """One further endpoint of a provider; what it leaves out is the provider's."""
 
-    base_url: str | None = None
+    # Not shown until it is checked: one that is refused may hold a key.
+    base_url: str | None = Field(default=None, repr=False)
     key: str | None = Field(default=None, repr=False)
 
 
@@ -67,7 +68,7 @@ class ProviderSettings(_Settings):
     """
 
     kind: str | None = None
-    base_url: str | None = None
+    base_url: str | None = Field(default=None, repr=False)
     key: str | None = Field(default=None, repr=False)
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)

@@ -136,7 +136,7 @@ class AttemptRecord:
             tried.target.provider_id,
             tried.number,
             tried.kind,
-            tried.status,
+            200 if tried.kind is None else tried.status,
             tried.started_ms - began_ms,
             tried.ended_ms - began_ms,
             tried.accepted,

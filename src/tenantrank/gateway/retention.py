@@ -23,8 +23,8 @@ def needs_no_retention(clauses: Iterable[Node], request: Request) -> bool:
     Notes
     -----
     Looked at are conditions that hold by themselves: ``is no_log``, ``is zdr_available`` or ``is zdr_default``, no
-    retention (``cmp retention_days`` at most 0, or below 1), and `meets_req` for a request that asks for ``no_log``. A caller's wish counts with the
-    envelope's, for telling a provider to keep nothing harms no rule.
+    retention (``cmp retention_days`` at most 0, or below 1), and `meets_req` for a request that asks for ``no_log``. A
+    caller's wish counts with the envelope's, for telling a provider to keep nothing harms no rule.
     """
     return any(_asks(clause, request) for clause in clauses)
 

@@ -70,7 +70,7 @@ class CatalogSettings(_Settings):
 class UpstreamSettings(_Settings):
     """Section ``upstream``: the client that calls providers."""
 
-    proxy: str | None = Field(default=None, description="address of an HTTP proxy for all calls")
+    proxy: str | None = Field(default=None, repr=False, description="address of an HTTP proxy for all calls")
     trust_env: bool = Field(default=False, description="whether the environment's proxy variables and netrc count")
     connections: int = Field(default=4096, ge=1, description="most connections to providers at once")
     connections_per_host: int = Field(default=0, ge=0, description="the same to one host; 0 for no limit")
@@ -80,7 +80,9 @@ class TelemetrySettings(_Settings):
     """Section ``telemetry``: what is told to whom."""
 
     log: Literal["stderr", "stdout", "none"] = Field(default="stderr", description="where the log's lines go")
-    otlp: str | None = Field(default=None, description="address of an OpenTelemetry collector (HTTP) for spans")
+    otlp: str | None = Field(
+        default=None, repr=False, description="address of an OpenTelemetry collector (HTTP) for spans"
+    )
     trust_traceparent: bool = Field(default=False, description="whether a client's trace context is taken up")
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from pydantic_core import from_json
 from yarl import URL
 
 from tenantrank.gateway.classify import failure_of_answer, failure_of_error, failure_of_exception
-from tenantrank.gateway.failure import Failure
+from tenantrank.gateway.failure import Failure, Withheld
 from tenantrank.gateway.incoming import Answer, Incoming, Timeouts, limit_silence
 from tenantrank.gateway.inflate import Inflater
 from tenantrank.gateway.providers import Endpoint
@@ -29,6 +30,17 @@ ERROR_BYTES = 65_536
 
 _MEMBER: Mapping[str, str] = MappingProxyType({"chat": "choices", "embeddings": "data"})
 _ERROR_S = 10.0
+_permitted: ContextVar[Callable[[], str | None] | None] = ContextVar("permitted", default=None)
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that is sent only if it is still permitted when there is a connection for it."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        permitted = _permitted.get()
+        if permitted is not None and (reason := permitted()) is not None:
+            raise Withheld(reason)
+        return await super().send(conn)
 
 
 class Upstream:
@@ -78,6 +90,7 @@ class Upstream:
             proxy=proxy,
             headers={"user-agent": f"tenantrank/{version}", "accept-encoding": "identity"},
             read_bufsize=262_144,
+            request_class=_Request,
         )
 
     async def __aenter__(self) -> Self:
@@ -92,7 +105,16 @@ class Upstream:
         """Close every connection."""
         await self._session.close()
 
-    async def post(self, endpoint: Endpoint, route: str, body: bytes, *, stream: bool, timeouts: Timeouts) -> Answer:
+    async def post(
+        self,
+        endpoint: Endpoint,
+        route: str,
+        body: bytes,
+        *,
+        stream: bool,
+        timeouts: Timeouts,
+        permitted: Callable[[], str | None] | None = None,
+    ) -> Answer:
         """Call a provider once.
 
         Parameters
@@ -105,11 +127,16 @@ class Upstream:
             whether the body asks for a stream
         timeouts
             of this call
+        permitted
+            is asked once more when there is a connection, which may have been waited for; says why nothing may be
+            sent, ``None`` where it may
 
         Raises
         ------
         Failure
             for anything but a success. When the task is cancelled, the connection is closed at once.
+        Withheld
+            where it is not permitted any more
         """
         headers = endpoint.headers()
         headers["content-type"] = "application/json"
@@ -124,6 +151,7 @@ class Upstream:
         url = self._addresses.get(address)
         if url is None:
             url = self._addresses[address] = URL(address)
+        asked = _permitted.set(permitted)
         try:
             if stream:
                 async with asyncio.timeout(timeouts.connect_s + timeouts.first_byte_s):
@@ -134,8 +162,12 @@ class Upstream:
                 response = await self._session.post(
                     url, data=body, headers=headers, timeout=limits, allow_redirects=False
                 )
+        except Withheld:
+            raise
         except Exception as error:
             raise failure_of_exception(error) from None
+        finally:
+            _permitted.reset(asked)
         try:
             if response.status != 200:
                 raise await self._refused(endpoint, response)

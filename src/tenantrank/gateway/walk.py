@@ -12,7 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic
 
-from tenantrank.gateway.failure import Failure
+from tenantrank.gateway.failure import Failure, Withheld
 from tenantrank.gateway.guard import Guard
 from tenantrank.gateway.limits import Limits
 from tenantrank.gateway.outcome import BROKEN, CANCELLED, Answer, Outcome, Tried
@@ -43,8 +43,9 @@ async def walk(
     plan
         the policy's FailPlan in normal form
     send
-        makes one attempt, the given try at the offer, counted from 1; returns the answer or raises `Failure`. It is
-        cancelled when the call is, or when ``limits.total_s`` are over.
+        makes one attempt, the given try at the offer, counted from 1; returns the answer or raises `Failure`, or
+        `Withheld` where it sent nothing because the offer is permitted no more: that is no attempt. It is cancelled
+        when the call is, or when ``limits.total_s`` are over.
     guard
         of this call
     limits
@@ -162,6 +163,9 @@ class _Walk(Generic[Answer]):
                 self._answer = await self._send(step.target, step.number)
         except Failure as failure:
             self._failed(step, started_ms, failure)
+        except Withheld as withheld:
+            self._guard.dropped()
+            self._plan.skip(str(withheld))
         except BaseException as error:
             if isinstance(error, TimeoutError) and timer.expired():
                 self._overran(step, started_ms)

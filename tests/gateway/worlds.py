@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tenantrank.gateway.logs import Log
 from tenantrank.gateway.server import Serving, serving
@@ -170,6 +171,11 @@ class World:
         self.rewrite(**sections)
         return await self.call(f"/x/reload{query}", b"", operator=True)
 
+    async def drop(self, name: str) -> None:
+        """Break off what a provider is at, so that its calls fail now."""
+        await self.mocks[name].stop()
+        await self.mocks[name].start()
+
     @property
     def sent(self) -> dict[str, int]:
         """How many requests each provider got, those left out that got none."""
@@ -221,6 +227,17 @@ def write_catalog(folder: Path, offers: list[dict[str, Any]]) -> None:
     (folder / "catalog.json").write_text(json.dumps({"offers": offers}))
 
 
+class _Quick:
+    """asyncio for uvicorn, which looks ten times a second whether it is to stop: no test has to wait for that."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+
 @asynccontextmanager
 async def world(folder: Path, environ: Mapping[str, str] = ENVIRON, **sections: Any) -> AsyncIterator[World]:
     """Serve while the block lasts; sections of the file stand in place of the usual ones."""
@@ -252,4 +269,6 @@ def run(folder: Path, test: Callable[[World], Awaitable[None]], **sections: Any)
                 await test(made)
             return made
 
-    return asyncio.run(whole())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uvicorn.server.asyncio", _Quick())
+        return asyncio.run(whole())

@@ -33,14 +33,12 @@ def cpu_model() -> str:
     """Give the CPU's model as the system names it, with the widest vector instructions that kernels may use there."""
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        named = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
-        if "model name" in named:
-            flags = set(named.get("flags", "").split())
-            widest = next((text for flag, text in _WIDEST.items() if flag in flags), None)
-            family = ", ".join(f"{key} {named[key]}" for key in ("cpu family", "model") if key in named)
-            return ", ".join(
-                filter(None, [f"{named['model name']} ({family})" if family else named["model name"], widest])
-            )
+        told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+        if "model name" in told:
+            flags = set(told.get("flags", "").split())
+            widest = [text for flag, text in _WIDEST.items() if flag in flags][:1]
+            kind = ", ".join(f"{key} {told[key]}" for key in ("cpu family", "model") if key in told)
+            return ", ".join([f"{told['model name']} ({kind})" if kind else told["model name"], *widest])
     if platform.system() == "Darwin":
         named = _output("sysctl", "-n", "machdep.cpu.brand_string")
         if named:

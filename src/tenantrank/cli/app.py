@@ -1,7 +1,8 @@
 """The `tenantrank` command: what it offers, and how a failure leaves it.
 
-Exit code 0: done. 1: done, and the answer is a no: a conformance case failed, a benchmark met a wrong answer, or with
-``tenants --strict`` a tenant was refused or has no offer. 2: bad input, or an output that cannot be written; stderr
+Exit code 0: done. 1: done, and the answer is a no: a conformance case failed, a benchmark met a wrong answer, a
+recorded decision was replayed differently, a trace does not verify, or with ``tenants --strict`` a tenant was refused
+or has no offer. 2: bad input, or an output that cannot be written; stderr
 says what, one line a fault. 130: interrupted.
 """
 
@@ -15,7 +16,7 @@ from contextlib import suppress
 import typer
 
 import tenantrank
-from tenantrank.cli import bench, catalog, conform, explain, rank, serve, tenants
+from tenantrank.cli import bench, catalog, conform, explain, rank, serve, tenants, trace
 from tenantrank.cli.output import errors
 from tenantrank.errors import TenantrankError
 
@@ -36,6 +37,7 @@ app.add_typer(catalog.app, name="catalog")
 app.command("conform")(conform.conform)
 app.command("serve")(serve.serve)
 app.command("key")(serve.key)
+app.add_typer(trace.app, name="trace")
 app.command("bench")(bench.bench)
 
 

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenantrank.engine import Decision, Engine, Request
-from tenantrank.errors import TenantrankError
 from tenantrank.gateway.auth import Caller
 from tenantrank.gateway.body import Body
 from tenantrank.gateway.endings import no_eligible_model
 from tenantrank.gateway.failure import Failure
-from tenantrank.gateway.generation import Generation, Reach
+from tenantrank.gateway.generation import Reach
 from tenantrank.gateway.incoming import Answer
 from tenantrank.gateway.needs import Route, request_of, seed_of
-from tenantrank.gateway.problem import Problem
 from tenantrank.gateway.quirks import adapted
 from tenantrank.gateway.record_parts import AttemptRecord
-from tenantrank.gateway.retention import needs_no_retention
 from tenantrank.gateway.rules import Rule, rule_of
+from tenantrank.gateway.ruling import Ruling, first_ruling, later_ruling
 from tenantrank.gateway.spans import AttemptSpan, RequestSpan
 from tenantrank.gateway.state import State
 from tenantrank.gateway.streaming import Relay, first_event
@@ -27,7 +25,6 @@ from tenantrank.gateway.upstream import Upstream
 from tenantrank.gateway.views import policy_of
 from tenantrank.gateway.walk import BROKEN, CANCELLED, Outcome, Tried, walk
 from tenantrank.policy.failover import Target
-from tenantrank.policy.normal_form import clauses_of
 from tenantrank.policy.policy import Policy
 
 _SHOWN = 16  # ranked offers in a record
@@ -69,12 +66,11 @@ class Call:
         self.decision: Decision | None = None
         self.outcome: Outcome[Served] | None = None
         self._engine: Engine
+        self._ruling: Ruling
         self._policy: Policy
         self._request: Request
         self._seed: int | None = None
-        self._keeps_nothing = False
         self._decision_us: float | None = None
-        self._allowed: tuple[Generation, frozenset[str]] | None = None
         self._sent: list[tuple[Reach, str, float | None, str | None]] = []
         self._spans: list[AttemptSpan] = []
         self._tried: list[Tried] = []
@@ -94,15 +90,13 @@ class Call:
         self._policy = policy_of(self.rule)
         self._request = request_of(body, self._route)
         self._seed = seed_of(body)
-        self._engine = made.engine_of(caller, self._route)
+        self._engine = engine = made.engine_of(caller, self._route)
         began_ms = self._state.now_ms()
-        self.decision = self._engine.rank(self.rule.policy, self._request, self._seed, made.limits.ranked + 1)
+        self.decision = engine.rank(self.rule.policy, self._request, self._seed, made.limits.ranked + 1)
         self._decision_us = (self._state.now_ms() - began_ms) * 1000.0
         if not self.decision.offer_ids:
             raise no_eligible_model(self.decision, self._policy, made.catalog.offer_ids)
-        envelope = self._engine.envelope
-        clauses = [*self._policy.clauses, *(() if envelope is None else clauses_of(envelope.root))]
-        self._keeps_nothing = needs_no_retention(clauses, self._request)
+        self._ruling = first_ruling(made, engine, self._policy, self._request)
 
     async def run(self) -> Outcome[Served]:
         """Try the ranked offers as the failure plan says until one answers."""
@@ -127,40 +121,23 @@ class Call:
         return self._caller.name if tenant is None else f"{self._caller.name}/{tenant}"
 
     def _permitted(self, target: Target) -> str | None:
-        """Check an offer against the generation of now, where that is not the one of the decision."""
+        """Check an offer against the generation of now."""
         now = self._state.now
         if self._state.lapsed(self._state.wall()):
             return NOT_PERMITTED
-        if now is self._generation:
-            return None
-        if self._allowed is None or self._allowed[0] is not now:
-            self._allowed = now, self._allowed_by(now)
-        return None if target.offer_id in self._allowed[1] else NOT_PERMITTED
-
-    def _allowed_by(self, now: Generation) -> frozenset[str]:
-        """Give the offers that another generation permits: by the rule that decided, and by what it makes of the rule.
-
-        The live state is the decision's: an attempt under way consults no breaker of a policy's (section 7).
-        """
-        try:
-            caller = self._caller_of(now)
-            engine = now.engine_of(caller, self._route).with_health(self._engine.health)
-            rules = {self._policy, policy_of(rule_of(self._body, caller, now))}
-            ranked = [set(engine.rank(policy, self._request, self._seed).offer_ids) for policy in rules]
-        except TenantrankError:
-            return frozenset()
-        return frozenset(set.intersection(*ranked))
-
-    def _caller_of(self, now: Generation) -> Caller:
-        """Give what the call's key stands for now."""
-        callers = () if now.keys is None else now.keys.callers
-        for caller in callers:
-            if caller.name == self._caller.name:
-                caller.check_route(self._route)
-                return caller
-        if now.keys is None and self._generation.keys is None:
-            return self._caller
-        raise Problem(401, "invalid_api_key", "the key is not known any more")
+        if self._ruling.generation is not now:
+            self._ruling = later_ruling(
+                now,
+                self._generation,
+                self._caller,
+                self._body,
+                self._route,
+                self._policy,
+                self._request,
+                self._seed,
+                self._engine.health,
+            )
+        return None if self._ruling.permits(target.offer_id) else NOT_PERMITTED
 
     async def _attempt(self, target: Target, number: int) -> Served:
         # Read before anything is waited for: the generation that has just permitted the offer.
@@ -172,7 +149,7 @@ class Call:
             self._route, target.provider_id, reach.wire_id, endpoint.base_url, len(self._sent), stream=self._stream
         )
         self._spans.append(span)
-        content = self._content(now, reach)
+        content = self._content(reach)
         timeouts = reach.timeouts if self._stream else reach.whole_timeouts
         answer = await self._upstream.post(endpoint, self._route, content, stream=self._stream, timeouts=timeouts)
         relay = None
@@ -191,19 +168,19 @@ class Call:
     def _now_s(self) -> float:
         return self._state.now_ms() / 1000.0
 
-    def _content(self, now: Generation, reach: Reach) -> bytes:
+    def _content(self, reach: Reach) -> bytes:
         """Give the bytes for one attempt: the client's, with what the policy and the provider change."""
         body, offer = self._body, reach.target.offer_id
         transform = self._policy.transform
         members: Any = body.forwarded
         changes: dict[str, Any] = {}
         removed: frozenset[str] = frozenset()
-        if transform.op != "id":
-            engine = now.engine_of(self._caller, self._route, self._engine.health)
+        engine = self._ruling.engine
+        if transform.op != "id" and engine is not None:
             after = engine.transform(self._policy, body.forwarded, offer, self._request, self._seed)
             changes, removed = body.difference(after)
             members = after
-        suited, unsuited = adapted(members, reach.endpoint.quirks, no_retention=self._keeps_nothing)
+        suited, unsuited = adapted(members, reach.endpoint.quirks, no_retention=self._ruling.keeps_nothing)
         for name in unsuited:
             changes.pop(name, None)
         return body.outgoing(reach.wire_id, {**changes, **suited}, removed | unsuited)

@@ -10,20 +10,38 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tenantrank.gateway.plain import json_bytes
+from tenantrank.gateway.problem import Problem
+
 HEAD_BYTES = 64 * 1024
 """Longest request line and headers together, in bytes; the piece of a body that came with them counts too."""
 HEAD_S = 15.0
 """Longest time for them, in seconds, from the connection or from the first byte of a later request on it."""
 
+_BODY = json_bytes(Problem(503, "overloaded", "there are too many connections").to_json())
+_TOO_MANY = b"\r\n".join(
+    [
+        b"HTTP/1.1 503 Service Unavailable",
+        b"content-type: application/json",
+        b"content-length: %d" % len(_BODY),
+        b"retry-after: 1",
+        b"connection: close",
+        b"",
+        _BODY,
+    ]
+)
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of a client.
 
-    A head that is too long, takes too long, or does not have exactly one ``Host`` ends the connection.
+    A head that is too long, takes too long, or does not have exactly one ``Host`` ends the connection. One connection
+    more than ``most`` is told so and closed.
     """
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
+    def __init__(self, *args: Any, most: int | None = None, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self._most = most
         self._deadline: asyncio.TimerHandle | None = None
         self._before_body = True
         self._head_bytes = 0
@@ -31,6 +49,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        if self._most is not None and len(self.connections) > self._most:
+            transport.write(_TOO_MANY)
+            transport.close()
+            return
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

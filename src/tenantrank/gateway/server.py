@@ -7,11 +7,13 @@ import gc
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,9 +191,8 @@ def _server(app: Any, listen: str, settings: Settings, folder: Path, public: boo
         server_header=False,
         date_header=True,
         lifespan="off",
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, most=server.connections if public else None),  # type: ignore[arg-type]
         ws="none",
-        limit_concurrency=server.connections if public else None,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(server.drain_s)),
         proxy_headers=False,
@@ -203,10 +204,7 @@ def _server(app: Any, listen: str, settings: Settings, folder: Path, public: boo
 @asynccontextmanager
 async def _listening(server: _Server) -> AsyncIterator[str]:
     config = server.config
-    try:
-        sockets = [config.bind_socket()]
-    except SystemExit:  # uvicorn has logged why, and would end the process
-        raise InputError(f"cannot listen at {config.host}:{config.port}: the address is taken or not allowed") from None
+    sockets = [_bound(config.host, config.port)]
     task = asyncio.create_task(server.serve(sockets))
     try:
         while not server.started:
@@ -221,6 +219,18 @@ async def _listening(server: _Server) -> AsyncIterator[str]:
         server.should_exit = True
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Take an address; uvicorn would end the process where it cannot be had."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise InputError(f"cannot listen at {host}:{port}: {error.strerror or error}") from None
+    return made
 
 
 def _log(settings: Settings) -> Log:

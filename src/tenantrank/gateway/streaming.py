@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Literal, Self
 
@@ -157,7 +157,7 @@ class Relay:
             raise Failure("bad_response", "an event of the stream is not JSON", accepted=True) from None
         if not isinstance(record, dict) or data is event:
             raise self._error(record)
-        if record.get("error"):
+        if record.get("error") or _is_bare_error(record):
             raise self._error(record)
         choices = record.get("choices")
         if choices:
@@ -189,7 +189,7 @@ class Relay:
             self.first_s = self.last_s
 
     def _error(self, record: Any) -> Failure:
-        if isinstance(record, dict) and record.get("error"):
+        if isinstance(record, dict) and (record.get("error") or _is_bare_error(record)):
             return failure_of_error(self._kind, record)
         return Failure("bad_response", "the stream holds what is no event", accepted=True)
 
@@ -251,6 +251,14 @@ async def first_event(
     relay = Relay(incoming, kind, quirks, clock, event_bytes, stream_bytes)
     await relay.start()
     return relay
+
+
+def _is_bare_error(record: Mapping[str, Any]) -> bool:
+    """Say whether a record is an error without the member ``error``, as Mistral's, vLLM's and Bedrock's are."""
+    if "choices" in record:
+        return False
+    said = record.get("message", record.get("detail", record.get("Message")))
+    return isinstance(said, str | list | dict) or "error" in (record.get("object"), record.get("type"))
 
 
 def error_event(failure: Failure) -> bytes:

@@ -23,6 +23,7 @@ from tenantrank.errors import (
     RulebookError,
     TenantError,
     TenantrankError,
+    TraceError,
 )
 from tenantrank.policy import builder
 from tenantrank.policy.describe import describe
@@ -33,6 +34,7 @@ from tenantrank.tenants import Conflict, Origin
 
 if TYPE_CHECKING:
     from tenantrank.tenants import CompiledPolicy, Fleet, RowError, Rulebook, read_tenants
+    from tenantrank.trace import TraceLog
 
     __version__: str
 
@@ -61,6 +63,8 @@ __all__ = [
     "TenantError",
     "TenantrankError",
     "Term",
+    "TraceError",
+    "TraceLog",
     "__version__",
     "admit",
     "admit_term",
@@ -77,6 +81,10 @@ def __getattr__(name: str) -> Any:
     """Look up when first asked for what takes long to import and not every program needs."""
     if name == "__version__":
         value: Any = _installed_version()
+    elif name == "TraceLog":
+        from tenantrank import trace
+
+        value = trace.TraceLog
     elif name in __all__:
         value = getattr(_tenants, name)
     else:

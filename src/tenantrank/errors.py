@@ -64,6 +64,26 @@ class TenantError(TenantrankError):
         return type(self), (str(self), self.field, self.rule)
 
 
+class TraceError(TenantrankError):
+    """A trace could not be written, read, signed or replayed.
+
+    Attributes
+    ----------
+    why : what sort of fault, for a program to act on: ``refused`` (this record, snapshot or argument alone cannot be
+        taken), ``full`` (too much is waiting for the disk; nothing was taken), ``failed`` (the store could not write and
+        takes nothing until it is opened again), ``closed``, ``locked`` (another writer has the store), ``missing``
+        (nothing of that id), ``unreadable`` (what was read is not a trace, or is damaged), ``unavailable`` (a package
+        that is needed is not installed)
+    """
+
+    def __init__(self, message: str, why: str = "refused") -> None:
+        super().__init__(message)
+        self.why = why
+
+    def __reduce__(self) -> tuple[type[TraceError], tuple[str, str]]:
+        return type(self), (str(self), self.why)
+
+
 class InputError(TenantrankError):
     """A file or an option given on the command line cannot be used, or its output cannot be written."""
 

@@ -195,6 +195,8 @@ def reconcile(world: Fleet, *, down: Sequence[str] = ()) -> None:
         if not MARK.fullmatch(marked.encode()):
             assert not record.attempts, "an attempt of a call without a mark"
             continue
+        if not record.attempts:
+            continue
         assert marked not in seen, "two traces of one request"
         seen.add(marked)
         got = [name for name, _ in sent.get(marked, [])]

@@ -45,7 +45,7 @@ async def watch(client: Any, marked: str, **more: Any) -> Seen:
         stream = await client.chat.completions.create(**body, stream=True, extra_body={"policy_ir": ONE}, **more)
         async for chunk in stream:
             seen.chunks += 1
-            for choice in chunk.choices:
+            for choice in chunk.choices or ():
                 seen.text += choice.delta.content or ""
                 for call in choice.delta.tool_calls or ():
                     seen.arguments += call.function.arguments or ""
@@ -246,7 +246,7 @@ def test_no_stream_goes_on_for_ever(tmp_path: Path) -> None:
     async def test(world: Fleet, client: Any) -> None:
         rng, script = Random(8), Script(world)
         endless = {
-            "events": faults.endless(),
+            "events": faults.endless().but(each_s=None),
             "comments": Reply(edit=lambda pieces: _ever(pieces[0], b": still there\n\n")),
             "one line": Reply(edit=lambda pieces: _ever(pieces[0], b"x" * 10_000)),
             "one line of data": Reply(edit=lambda pieces: _ever(pieces[0] + b"data: ", b"y" * 10_000)),
@@ -262,7 +262,8 @@ def test_no_stream_goes_on_for_ever(tmp_path: Path) -> None:
             began = time.monotonic()
             seen = await watch(client, marked)
             assert seen.error is not None, name
-            assert seen.finished == [], name
+            # The huge event comes after the end of the answer itself.
+            assert seen.finished == [] or name == "a huge event", name
             assert time.monotonic() - began < 10.0, name
             await world.p0.settled(5.0)
             assert world.p0.requests[-1].outcome in ("left", "answered", "cut"), name

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from tenantrank.gateway.auth import KeySettings, RateSettings
+from tenantrank.gateway.durable import TraceSettings
 from tenantrank.gateway.failure import KINDS
 from tenantrank.gateway.metrics import Metrics
 from tenantrank.gateway.openapi import document
@@ -49,6 +50,7 @@ def test_settings__are_all_there_with_their_defaults() -> None:
     wanted = dict(settings(Settings))
     wanted |= dict(settings(KeySettings, "keys[]."))
     wanted |= dict(settings(RateSettings, "keys[].rate."))
+    wanted |= dict(settings(TraceSettings, "trace."))
 
     assert {name: default for name, default in listed.items() if not name.startswith("providers.NAME")} == wanted
     named = {name for row in rows("setting") for name in re.findall(r"`(?:providers\.NAME\.)?(\w+)`", row[0])}

@@ -258,7 +258,7 @@ def test_comments_keep_a_slow_stream_alive():
             writer.write(chunk(b": PROCESSING\n\n"))
             await writer.drain()
             await asyncio.sleep(0.04)
-        writer.write(chunk(DONE) + b"0\r\n\r\n")
+        writer.write(chunk(event(reason="stop")) + chunk(DONE) + b"0\r\n\r\n")
         await writer.drain()
 
     out, stream = from_server(slow)
@@ -345,7 +345,7 @@ def test_an_event_above_the_cap_breaks_the_stream():
 
 
 def test_a_null_error_is_none():
-    _, stream = relayed([event(error=None), DONE])
+    _, stream = relayed([event(reason="stop", error=None), DONE])
     assert stream.outcome == "complete"
 
 
@@ -360,15 +360,28 @@ def test_an_end_without_done_is_an_end_only_where_the_provider_ends_so():
 
 
 def test_what_comes_after_done_is_left_out():
-    out, stream = relayed([event() + DONE + event()])
-    assert out == event() + DONE
+    last = event(reason="stop")
+    out, stream = relayed([last + DONE + event()])
+    assert out == last + DONE
     assert stream.outcome == "complete"
 
 
 def test_a_trailer_goes_out_before_done_and_only_where_the_stream_is_complete():
-    assert relayed([event(), DONE], trailer=lambda: b"data: {}\n\n")[0] == event() + b"data: {}\n\n" + DONE
+    last = event(reason="stop")
+    assert relayed([last, DONE], trailer=lambda: b"data: {}\n\n")[0] == last + b"data: {}\n\n" + DONE
     assert b"data: {}" not in relayed([event()], trailer=lambda: b"data: {}\n\n")[0]
-    assert relayed([event(), DONE], trailer=lambda: b"")[0] == event() + DONE
+    assert relayed([last, DONE], trailer=lambda: b"")[0] == last + DONE
+
+
+def test_done_in_the_middle_of_an_answer_is_no_end():
+    assert_broken(*relayed([event(), DONE]), event())
+    two = [event(index=0), event(index=1), event("", reason="stop", index=1)]
+    assert_broken(*relayed([*two, DONE]), b"".join(two))
+
+
+@pytest.mark.parametrize("bare", [{"object": "error", "message": "m"}, {"message": "m"}, {"detail": ["m"]}])
+def test_errors_without_a_member_for_them_are_errors(bare):
+    assert_broken(*relayed([event(), said(**bare), event(reason="stop"), DONE]), event())
 
 
 def test_a_stream_that_never_ends_is_cut():

@@ -38,6 +38,7 @@ app.command("conform")(conform.conform)
 app.command("serve")(serve.serve)
 app.command("key")(serve.key)
 app.add_typer(trace.app, name="trace")
+app.add_typer(trace.app, name="trace")
 app.command("bench")(bench.bench)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tenantrank.cli import trace_keep, trace_replay
-from tenantrank.cli.inputs import JsonOption
+from tenantrank.cli.inputs import JsonOption, blaming
 from tenantrank.cli.output import console, note, print_json, table
 from tenantrank.cli.trace_inputs import SinceOption, StoreOption, UntilOption, moment, reading
 from tenantrank.trace.page import page, printable
@@ -44,8 +44,9 @@ def show(
             for each in stored:
                 print(json.dumps(each.record, sort_keys=True))
             return
-        told = tell(reader, stored)
-        failures = [] if offer is None else failures_of(reader, stored, offer)
+        with blaming(id):
+            told = tell(reader, stored)
+            failures = [] if offer is None else failures_of(reader, stored, offer)
     if html is not None:
         html.write_text(page(told, offer, failures), encoding="utf-8")
     if as_json:

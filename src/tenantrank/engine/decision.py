@@ -23,17 +23,19 @@ class Decision:
     ----------
     offer_ids : best first; scores : likewise, higher is better (a chain's are minus the place)
     survivors : how many offers passed the filter, whether ranked or cut by the selector or ``k``
-    policy : the caller's policy; seed : the seed given
+    policy : the caller's policy; seed, k : as given
+    engine, request, origins : what it was ranked by and for, and the origins of a compiled policy's clauses
     """
 
     __slots__ = (
-        "_engine",
         "_explained",
-        "_origins",
         "_rejected",
-        "_request",
+        "engine",
+        "k",
         "offer_ids",
+        "origins",
         "policy",
+        "request",
         "scores",
         "seed",
         "survivors",
@@ -49,32 +51,34 @@ class Decision:
         engine: Engine,
         request: Request,
         origins: Mapping[str, tuple[Origin, ...]] | None,
+        k: int | None,
     ) -> None:
         self.offer_ids = offer_ids
         self.scores = scores
         self.survivors = survivors
         self.policy = policy
         self.seed = seed
-        self._engine = engine
-        self._request = request
-        self._origins = origins
+        self.k = k
+        self.engine = engine
+        self.request = request
+        self.origins = origins
         self._rejected: Mapping[str, str] | None = None
         self._explained: Explanation | None = None
 
     @property
     def catalog_id(self) -> str:
         """The sha256 of the content of the catalog that was ranked."""
-        return self._engine.catalog.catalog_id
+        return self.engine.catalog.catalog_id
 
     @property
     def as_of(self) -> date | None:
         """The day by which the catalog judged deprecation and the like, ``None`` without one."""
-        return self._engine.catalog.judged_at
+        return self.engine.catalog.judged_at
 
     @property
     def envelope_identity(self) -> str | None:
         """The sha256 of the operator's envelope, ``None`` without one."""
-        envelope = self._engine.envelope
+        envelope = self.engine.envelope
         return None if envelope is None else envelope.identity
 
     @property
@@ -90,7 +94,7 @@ class Decision:
     def explain(self) -> Explanation:
         """Give every failing clause of every offer: its bound, the value observed, the rule that asked for it."""
         if self._explained is None:
-            self._explained = self._engine.explain(self.policy, self._request, self._origins)
+            self._explained = self.engine.explain(self.policy, self.request, self.origins)
         return self._explained
 
     def __repr__(self) -> str:

@@ -176,7 +176,7 @@ class Engine:
         rows, scores, survivors = run_one(prepared.ready_for(programs), at, drawn, places)
         ids = index.catalog.offer_ids
         names = tuple([ids[row] for row in rows])
-        return Decision(names, tuple(scores), survivors, admitted, seed, self, needed, origins)
+        return Decision(names, tuple(scores), survivors, admitted, seed, self, needed, origins, k)
 
     def rejections(
         self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None = None
@@ -315,10 +315,10 @@ class Engine:
         check_type(rulebook, Rulebook, "a Rulebook", RulebookError)
         return rank_fleet(self, rulebook.bind(self.catalog.fields).compile_many(tenants), k, on_progress)
 
-    def observed(self, field: str) -> NDArray[np.float64]:
-        """Give a Num field as ``sigma-pol/v2`` policies see it now, (offers,), the field's default where unknown."""
+    def observed(self, field: str, version: Version = V2) -> NDArray[np.float64]:
+        """Give a Num field as policies of a version see it now, (offers,), the field's default where unknown."""
         self.catalog.numbers(field)  # refuses what is no Num field
-        return self._now.view(V2).values(field)
+        return self._now.view(version).values(field)
 
     def row_of_offer(self, offer_id: str) -> int:
         """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""

@@ -20,7 +20,15 @@ from tenantrank.tenants import Origin
 
 ORIGIN = Origin("envelope", None, None)
 """The origin of the clauses that the envelope adds."""
-_HELD_APART = Node("envelope", "(envelope)")
+HELD_APART = Node("envelope", "(envelope)")
+"""What stands for the envelope as a whole in the filter of a policy of the first version."""
+
+
+def effective_filter(envelope: Term | None, policy: Policy) -> Node:
+    """Give the filter to lower: the policy's and the envelope's, or `HELD_APART` in the envelope's place."""
+    if envelope is None:
+        return policy.filter
+    return conjunction([HELD_APART if policy.version == V1 else envelope.root, policy.filter])
 
 
 class Envelope:
@@ -51,10 +59,8 @@ class Envelope:
         return () if self.term is None else clauses_of(self.term.root)
 
     def effective(self, policy: Policy) -> Node:
-        """Give the filter to lower: the policy's and the envelope's, or a leaf in the envelope's place."""
-        if self.term is None:
-            return policy.filter
-        return conjunction([_HELD_APART if policy.version == V1 else self.term.root, policy.filter])
+        """Give the filter to lower; see `effective_filter`."""
+        return effective_filter(self.term, policy)
 
     def parts(
         self, policy: Policy, origins: Mapping[str, tuple[Origin, ...]], view_of: Callable[[Version], View]

@@ -24,6 +24,7 @@ from tenantrank.gateway.problem import Problem
 from tenantrank.gateway.reading import ClientLeftError, Receive, Scope, Send, read_body
 from tenantrank.gateway.secret import Secret
 from tenantrank.gateway.state import State
+from tenantrank.gateway.trace_pages import trace_answer
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -136,10 +137,7 @@ def operator_app(calls: Calls, key: Secret | None = None) -> Starlette:
         )
 
     async def trace(request: Request) -> Response:
-        record = calls.traces.find(request.path_params["id"], None)
-        if record is None:
-            raise _no_trace()
-        return _json(record.to_json(operator=True))
+        return await trace_answer(calls, request, None)
 
     return _routed(
         [
@@ -182,7 +180,8 @@ class _Served:
         """Answer a question without a body."""
 
         async def handle(request: Request, caller: Caller) -> Any:
-            return answer(self._calls, caller, request)
+            found = answer(self._calls, caller, request)
+            return await found if isinstance(found, Awaitable) else found
 
         return self._handler(route, access, handle)
 
@@ -195,7 +194,12 @@ class _Served:
             headers: dict[str, str] = {}
             try:
                 caller, headers = self._calls.admitted(request.scope, access)
-                response = _json(await handle(request, caller), headers)
+                found = await handle(request, caller)
+                if isinstance(found, Response):
+                    response = found
+                    response.headers.update(headers)
+                else:
+                    response = _json(found, headers)
             except Problem as problem:
                 code = problem.code
                 response = _problem(problem, headers)
@@ -233,10 +237,7 @@ def _catalog(calls: Calls, caller: Caller, _: Request) -> Any:
 
 
 def _trace(calls: Calls, caller: Caller, request: Request) -> Any:
-    record = calls.traces.find(request.path_params["id"], caller.name)
-    if record is None:
-        raise _no_trace()
-    return record.to_json()
+    return trace_answer(calls, request, caller.name)
 
 
 def _openapi(state: State) -> Handler:
@@ -267,10 +268,6 @@ def _check_operator(request: Request, key: Secret | None) -> None:
     wanted = b"Bearer " + key.reveal().encode()
     if len(given) != 1 or not hmac.compare_digest(given[0], wanted):
         raise Problem(401, "invalid_api_key", "the operator's key is needed", headers={"www-authenticate": "Bearer"})
-
-
-def _no_trace() -> Problem:
-    return Problem(404, "trace_not_found", "there is no such trace, or not any more")
 
 
 def _json(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from tenantrank.gateway.views import policy_of
 from tenantrank.gateway.walk import BROKEN, CANCELLED, Outcome, Tried, walk
 from tenantrank.policy.failover import Target
 from tenantrank.policy.policy import Policy
+from tenantrank.tenants import Rulebook
 
 _SHOWN = 16  # ranked offers in a record
 NOT_PERMITTED = "not_permitted"
@@ -83,7 +85,7 @@ class Call:
         Raises
         ------
         Problem
-            as `rules.rule_of` and `needs.request_of`, and 422 ``no_eligible_model``
+            as `rules.rule_of` and `needs.request_of`
         """
         made, caller, body = self._generation, self._caller, self._body
         self.rule = rule_of(body, caller, made)
@@ -94,13 +96,19 @@ class Call:
         began_ms = self._state.now_ms()
         self.decision = engine.rank(self.rule.policy, self._request, self._seed, made.limits.ranked + 1)
         self._decision_us = (self._state.now_ms() - began_ms) * 1000.0
-        if not self.decision.offer_ids:
-            raise no_eligible_model(self.decision, self._policy, made.catalog.offer_ids)
         self._ruling = first_ruling(made, engine, self._policy, self._request)
 
     async def run(self) -> Outcome[Served]:
-        """Try the ranked offers as the failure plan says until one answers."""
+        """Try the ranked offers as the failure plan says until one answers.
+
+        Raises
+        ------
+        Problem
+            422 ``no_eligible_model`` where none is ranked
+        """
         assert self.decision is not None
+        if not self.decision.offer_ids:
+            raise no_eligible_model(self.decision, self._policy, self._generation.catalog.offer_ids)
         reaches = self._generation.reaches[self._route]
         self.outcome = await walk(
             [reaches[offer].target for offer in self.decision.offer_ids],
@@ -113,6 +121,22 @@ class Call:
             note=self._note,
         )
         return self.outcome
+
+    @property
+    def rulebook(self) -> Rulebook | None:
+        """The rulebook of the generation that decides."""
+        return self._generation.rulebook
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the answer cost by the catalog's prices and the provider's count of tokens; ``None`` where unknown."""
+        outcome, (taken, made) = self.outcome, self._tokens
+        if outcome is None or outcome.chosen is None or taken is None:
+            return None
+        row = self._engine.row_of_offer(outcome.chosen.offer_id)
+        price_in, price_out = (float(self._engine.observed(name)[row]) for name in ("price_in", "price_out"))
+        cost = (taken * price_in + (made or 0) * (price_out if made else 0.0)) / 1e6
+        return cost if math.isfinite(cost) else None
 
     @property
     def _scope(self) -> str:

@@ -11,6 +11,7 @@ from tenantrank.gateway.answers import headers_of, problem_answer, router_event,
 from tenantrank.gateway.auth import Caller
 from tenantrank.gateway.body import Body
 from tenantrank.gateway.call import Call, Served
+from tenantrank.gateway.durable import Durable
 from tenantrank.gateway.endings import problem_of
 from tenantrank.gateway.failure import Failure
 from tenantrank.gateway.needs import Route
@@ -45,6 +46,8 @@ class Calls:
         where records and spans go; counts and lines go to the state's ``metrics`` and ``log``
     random_bits
         gives a number of so many random bits, for trace ids
+    durable
+        the durable trace, ``None`` where the operator wants none
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Calls:
         traces: Traces,
         spans: Spans,
         random_bits: Callable[[int], int],
+        durable: Durable | None = None,
     ) -> None:
         self.state = state
         self.upstream = upstream
@@ -62,6 +66,7 @@ class Calls:
         self.traces = traces
         self.spans = spans
         self.random_bits = random_bits
+        self.durable = durable
 
     async def chat(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer ``POST /v1/chat/completions``."""
@@ -106,6 +111,7 @@ class _Request:
         self._call: Call | None = None
         self._answering = False
         self._left = False
+        self._recorded = False
         # What the record says of the end.
         self._ended: dict[str, Any] = {}
 
@@ -125,6 +131,7 @@ class _Request:
             task = asyncio.current_task()
             assert task is not None
             watcher = asyncio.create_task(self._watch(task))
+            await self._record_decision(call)
             outcome = await call.run()
             if outcome.answer is None:
                 raise problem_of(outcome)
@@ -154,6 +161,16 @@ class _Request:
         caller, headers = self._calls.admitted(self._scope, self._route)
         self._caller_name = caller.name
         return caller, headers
+
+    async def _record_decision(self, call: Call) -> None:
+        durable, decision = self._calls.durable, call.decision
+        if durable is not None and decision is not None:
+            await durable.decided(self._trace_id, self._caller_name, self._label(), call.rule, call.rulebook, decision)
+            self._recorded = True
+
+    def _label(self) -> str | None:
+        label = None if self._body is None else self._body.members.get("model")
+        return label if isinstance(label, str) else None
 
     async def _watch(self, task: asyncio.Task[Any]) -> None:
         """Cancel the request when its client leaves, which closes the provider's connection."""
@@ -229,7 +246,6 @@ class _Request:
         return headers_of(self._trace_id, call.decision.policy.fingerprint, chosen, attempts)
 
     def _record(self) -> DecisionRecord:
-        label = None if self._body is None else self._body.members.get("model")
         facts: dict[str, Any] = {} if self._call is None else self._call.facts(self._began_ms, self._calls.traces)
         total_ms = self._state.now_ms() - self._began_ms
         away_ms = facts.pop("away_ms", 0.0)
@@ -238,7 +254,7 @@ class _Request:
             self._route,
             self._began,
             self._caller_name,
-            label=label if isinstance(label, str) else None,
+            label=self._label(),
             total_ms=total_ms,
             added_ms=max(0.0, total_ms - away_ms),
             **{**facts, **self._ended},
@@ -247,6 +263,11 @@ class _Request:
     def _finish(self) -> None:
         record = self._record()
         self._calls.traces.keep(record)
+        durable = self._calls.durable
+        if durable is not None and self._recorded and self._call is not None:
+            why = durable.ended(record, self._call.cost_usd)
+            if why is not None:
+                self._state.log.event("trace_unavailable", trace_id=self._trace_id, why=why)
         self._state.metrics.finished(record)
         self._state.log.request(record)
         self._span.finished(record)

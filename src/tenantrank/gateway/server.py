@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ import tenantrank
 from tenantrank.errors import InputError, TenantrankError
 from tenantrank.gateway.app import client_app, operator_app
 from tenantrank.gateway.calls import Calls
+from tenantrank.gateway.durable import Durable
 from tenantrank.gateway.logs import Log, utc_now
 from tenantrank.gateway.metrics import Metrics
 from tenantrank.gateway.protocol import BoundedProtocol
@@ -87,31 +88,38 @@ async def serving(
     traces = Traces(settings.traces)
     server, upstream_settings = settings.server, settings.upstream
     operator_key = None if server.operator_key is None else secret_of(server.operator_key, variables, folder)
-    tracer, close_tracer = _tracer(settings)
-    try:
-        async with Upstream(
-            tenantrank.__version__,
-            answer_bytes=settings.limits.answer_bytes,
-            connections=upstream_settings.connections,
-            connections_per_host=upstream_settings.connections_per_host,
-            proxy=upstream_settings.proxy,
-            trust_env=upstream_settings.trust_env,
-        ) as upstream:
-            rates = Rates(time.monotonic)
-            calls = Calls(state, upstream, rates, traces, spans_of(tracer), random.SystemRandom().getrandbits)
-            clients = _server(client_app(calls), server.listen, settings, folder, public=True)
-            operators = _server(operator_app(calls, operator_key), server.operator_listen, settings, folder)
-            async with _listening(operators) as operator_url, _listening(clients) as url:
-                # The kernels first: until then both listeners say that they are not ready.
-                await asyncio.get_running_loop().run_in_executor(None, state.start)
-                watching = asyncio.create_task(state.watch())
-                try:
-                    yield Serving(url, operator_url, state, calls)
-                finally:
-                    state.stop()
-                    await watching
-    finally:
-        close_tracer()
+    async with AsyncExitStack() as stack:
+        tracer, close_tracer = _tracer(settings)
+        stack.callback(close_tracer)
+        durable = None
+        if settings.trace is not None:
+            durable = stack.enter_context(Durable.open(settings.trace, folder, utc_now, os.urandom))
+        upstream = await stack.enter_async_context(
+            Upstream(
+                tenantrank.__version__,
+                answer_bytes=settings.limits.answer_bytes,
+                connections=upstream_settings.connections,
+                connections_per_host=upstream_settings.connections_per_host,
+                proxy=upstream_settings.proxy,
+                trust_env=upstream_settings.trust_env,
+            )
+        )
+        bits = random.SystemRandom().getrandbits
+        calls = Calls(state, upstream, Rates(time.monotonic), traces, spans_of(tracer), bits, durable)
+        clients = _server(client_app(calls), server.listen, settings, folder, public=True)
+        operators = _server(operator_app(calls, operator_key), server.operator_listen, settings, folder)
+        operator_url = await stack.enter_async_context(_listening(operators))
+        url = await stack.enter_async_context(_listening(clients))
+        # The kernels first: until then both listeners say that they are not ready.
+        await asyncio.get_running_loop().run_in_executor(None, state.start)
+        tasks = [asyncio.create_task(state.watch())]
+        if durable is not None:
+            tasks.append(asyncio.create_task(durable.retain(utc_now, state.ending)))
+        try:
+            yield Serving(url, operator_url, state, calls)
+        finally:
+            state.stop()
+            await asyncio.gather(*tasks)
 
 
 def serve(settings: Settings, folder: Path, path: Path | None, started: Callable[[Serving], None]) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenantrank.errors import InputError
 from tenantrank.gateway.auth import KeySettings
 from tenantrank.gateway.breakers import BreakerSettings
+from tenantrank.gateway.durable import TraceSettings
 from tenantrank.gateway.limits import LimitSettings
 from tenantrank.gateway.live import LiveSettings
 from tenantrank.gateway.providers import ProviderSettings
@@ -104,6 +105,7 @@ class Settings(_Settings):
     live: LiveSettings = LiveSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    trace: TraceSettings | None = Field(default=None, description="the durable trace; none unless given")
     traces: int = Field(
         default=2000, ge=0, le=1_000_000, description="how many of the latest requests can be looked up"
     )

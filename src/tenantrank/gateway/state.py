@@ -51,7 +51,7 @@ class State:
     Attributes
     ----------
     now : the generation in use; one reference, replaced as a whole
-    ready : whether calls are taken
+    ready : whether calls are taken; ending : set once the process ends
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class State:
         self._stamp = self._files(settings)
         self._day = wall().date()
         self.now = self._made(settings)
-        self._ending = asyncio.Event()
+        self.ending = asyncio.Event()
 
     def start(self) -> None:
         """Make ready for the first call: compile or load the kernels, and lay the catalog out."""
@@ -151,10 +151,10 @@ class State:
     async def watch(self) -> None:
         """Look for changed files and for a new day, until `stop`."""
         every = self.settings.watch_s
-        while every > 0 and not self._ending.is_set():
+        while every > 0 and not self.ending.is_set():
             try:
                 async with asyncio.timeout(every):
-                    await self._ending.wait()
+                    await self.ending.wait()
             except TimeoutError:
                 # What is refused was told by the log and the metrics; the old generation stays.
                 with suppress(TenantrankError):
@@ -163,7 +163,7 @@ class State:
     def stop(self) -> None:
         """End `watch`, and take no more calls."""
         self.ready = False
-        self._ending.set()
+        self.ending.set()
 
     def _remade(self) -> tuple[Settings, Generation]:
         # Each file is looked at before it is read, so that no later change of it is missed. Those that the new

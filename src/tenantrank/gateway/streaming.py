@@ -149,6 +149,8 @@ class Relay:
             self._ready.append(event)
             return
         if data.strip() == DONE:
+            if not self._choices <= self.finish_reasons.keys():
+                raise Failure("bad_response", "the stream ended in the middle of an answer", accepted=True)
             self._done = event
             return
         try:

@@ -145,6 +145,10 @@ class Connection(asyncio.Protocol):
 
     async def _run(self, recorded: Recorded, steps: Iterator[Step]) -> None:
         for step in steps:
+            if self._transport.is_closing():
+                # Nothing would ever pause the writing of an endless answer that nobody takes any more.
+                await asyncio.sleep(0)
+                return
             if isinstance(step, bytes):
                 # Counted first: whoever reads the bytes may look at the record at once.
                 recorded.sent += len(step)

@@ -15,7 +15,7 @@ demo: .venv/installed-gateway  ## serve the gateway with simulated providers
 	$(BIN)/tenantrank serve --demo
 
 test: .venv/installed-dev  ## every test, the benchmarks once each as a smoke test
-	$(BIN)/python -m pytest tests benchmarks
+	$(BIN)/python -m pytest tests benchmarks -n auto
 
 check: lint nojit wheel test  ## everything that continuous integration runs
 
@@ -25,8 +25,8 @@ lint: .venv/installed-dev  ## style, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-nojit: .venv/installed-dev  ## the tests again with kernels as plain Python
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests -q
+nojit: .venv/installed-dev  ## the tests again with kernels as plain Python, but for those that look at sockets
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests -q -n auto --ignore=tests/gateway --ignore=tests/testing
 
 wheel: .venv/installed-dev  ## the wheel, built from the sdist, installed alone and tried
 	$(BIN)/python -m tests.wheel

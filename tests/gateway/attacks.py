@@ -128,14 +128,21 @@ async def fleet(folder: Path, offers: list[dict[str, Any]] = OFFERS, **sections:
             await mock.stop()
 
 
-def attack(folder: Path, test: Callable[[Fleet], Awaitable[None]], seconds: float = 60.0, **sections: Any) -> None:
+def attack(
+    folder: Path,
+    test: Callable[[Fleet], Awaitable[None]],
+    seconds: float = 60.0,
+    *,
+    lossy: bool = False,
+    **sections: Any,
+) -> None:
     """Run a test in a fleet of its own, then hold what the providers were sent against the traces."""
 
     async def whole() -> None:
         async with asyncio.timeout(seconds * (20 if LONG else 1)), fleet(folder, **sections) as world:
             await test(world)
             await settled(world)
-            reconcile(world)
+            reconcile(world, lossy=lossy)
 
     run(whole())
 
@@ -183,11 +190,12 @@ def ledger(world: Fleet) -> dict[str, list[tuple[str, Recorded]]]:
     return found
 
 
-def reconcile(world: Fleet, *, down: Sequence[str] = ()) -> None:
+def reconcile(world: Fleet, *, down: Sequence[str] = (), lossy: bool = False) -> None:
     """Check that every request that was sent is an attempt in a trace, and every attempt in a trace was sent.
 
     Attempts at a provider that is ``down`` have nobody to be received by; those that were broken off on this side may
-    have been broken off before the first byte.
+    have been broken off before the first byte. Where it is ``lossy``, providers close connections that are kept, and
+    what was sent into one of them is lost.
     """
     sent, seen = ledger(world), set()
     for record in records(world):
@@ -205,7 +213,8 @@ def reconcile(world: Fleet, *, down: Sequence[str] = ()) -> None:
             if at < len(got) and got[at] == tried.offer_id:
                 at += 1
             else:
-                assert tried.kind == "cancelled" or tried.provider_id in down or tried.kind in ("timeout",), (
+                lost = lossy and tried.kind == "network_error"
+                assert tried.kind in ("cancelled", "timeout") or tried.provider_id in down or lost, (
                     f"{marked}: {[each.offer_id for each in record.attempts]} in the trace, {got} received"
                 )
         assert at == len(got), f"{marked}: {[each.offer_id for each in record.attempts]} in the trace, {got} received"

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tenantrank.gateway import protocol
 from tenantrank.gateway.members import REROUTING
 from tenantrank.testing import Recorded, Reply, faults
 from tenantrank.testing.mock import TEXT
@@ -104,7 +105,9 @@ def test_credentials_in_doubt_are_none(tmp_path: Path) -> None:
         for name, headers in DOUBTS.items():
             lines = [line.encode("latin-1") for line in headers]
             body = call()
-            head = request(body).replace(b"Host: x\r\n", b"Host: x\r\n" + b"".join(line + b"\r\n" for line in lines))
+            head = request(body).replace(
+                b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n" + b"".join(line + b"\r\n" for line in lines)
+            )
             got, _ = await raw(world.running.url, head)
             assert b" 401 " in got.split(b"\r\n")[0] or b" 400 " in got.split(b"\r\n")[0], (name, got[:200])
         assert world.sent == {}
@@ -336,7 +339,6 @@ def test_framing_in_doubt_is_refused_and_nothing_is_smuggled(tmp_path: Path, lis
                 faults_found.append((name, got[:80], closed))
         assert faults_found == []
         assert world.sent == {}
-        assert world.running.state.now.number == 1
 
     attack(tmp_path, test)
 
@@ -409,7 +411,11 @@ async def drip(url: str, start: bytes, each: bytes, seconds: float) -> bool:
     ],
     ids=["nothing", "headers", "one header", "body without a key"],
 )
-def test_slow_connections_are_closed(tmp_path: Path, listener: str, start: bytes, each: bytes) -> None:
+def test_slow_connections_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: str, start: bytes, each: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.5)
+
     async def test(world: Fleet) -> None:
         url = world.running.url if listener == "clients" else world.running.operator_url
         assert await drip(url, start, each, 3.0)
@@ -563,7 +569,7 @@ def test_load_with_faults_and_cancels_mixes_nothing_up(tmp_path: Path, seed: int
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < (200_000 if LONG else 80_000)
         for marked, sent in ledger(world).items():
             assert all(marked.encode() in recorded.raw for _, recorded in sent)
-        reconcile(world)
+        reconcile(world, lossy=True)
         assert set(world.sent) <= set(NAMES)
 
-    attack(tmp_path, test, breakers={"threshold": 1000})
+    attack(tmp_path, test, lossy=True)

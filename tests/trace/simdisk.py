@@ -1,8 +1,8 @@
 """A disk that forgets: it keeps what was synced, and of the rest what the test decides.
 
-`SimDisk` stands where `tenantrank.trace.layout.Disk` does. SQLite's calls go through a VFS that writes each down, and then on
-to real files, which play the page cache. `Image` replays what was written down: at any point it gives what a machine that
-lost its power there would find.
+`SimDisk` stands where `tenantrank.trace.layout.Disk` does. SQLite's calls go through a VFS that writes each down, and
+then on to real files, which play the page cache. `Image` replays what was written down: at any point it gives what a
+machine that lost its power there would find.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ class _Vfs(apsw.VFS):
         self.name, self.disk = name, disk
         super().__init__(name, "")
 
-    def xOpen(self, name: Any, flags: list[int]) -> Any:
+    def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: N802
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
         return _File(self.disk, name, flags, Path(path).name)
 
-    def xDelete(self, name: str, syncdir: bool) -> None:
+    def xDelete(self, name: str, syncdir: bool) -> None:  # noqa: N802
         self.disk.call("delete", Path(name).name)
         super().xDelete(name, syncdir)
 
@@ -93,7 +93,7 @@ class _File(apsw.VFSFile):
         self.disk, self.short = disk, short
         super().__init__("", name, flags)
 
-    def xWrite(self, data: Any, offset: int) -> None:
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
         written = self.disk.call("write", self.short, offset, data)
         if written is None:
             return super().xWrite(data, offset)
@@ -101,10 +101,10 @@ class _File(apsw.VFSFile):
             super().xWrite(bytes(data[:written]), offset)
         raise apsw.FullError("no space left")
 
-    def xSync(self, flags: int) -> None:
+    def xSync(self, flags: int) -> None:  # noqa: N802
         self.disk.call("sync", self.short)
 
-    def xTruncate(self, size: int) -> None:
+    def xTruncate(self, size: int) -> None:  # noqa: N802
         self.disk.call("truncate", self.short, size)
         super().xTruncate(size)
 

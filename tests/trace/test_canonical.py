@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tenantrank.errors import TraceError
-from tenantrank.trace.canonical import canonical, moment, parsed
+from tenantrank.trace.canonical import Fixed, canonical, moment, parsed
 
 _TEXT = some.text(some.characters(exclude_categories=["Cs"]))
 _VALUES = some.recursive(
@@ -29,6 +29,16 @@ def test_it_is_json_that_reads_as_it_was_and_is_written_the_same_again(value: di
     assert again == value
     assert b"\n" not in text
     assert not any(byte < 0x20 for byte in text)
+
+
+@given(some.dictionaries(_TEXT, some.tuples(some.booleans(), some.dictionaries(_TEXT, _VALUES) | _VALUES)))
+def test_shared_parts_are_written_as_what_they_are(members: dict) -> None:
+    plain = {name: value for name, (_, value) in members.items()}
+    shared = {
+        name: Fixed(value) if share and isinstance(value, dict) else value for name, (share, value) in members.items()
+    }
+    assert canonical(shared) == canonical(shared) == canonical(plain)
+    assert canonical({"a": [shared]}) == canonical({"a": [plain]})
 
 
 def test_the_documented_form() -> None:

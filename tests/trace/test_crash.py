@@ -115,17 +115,15 @@ def test_the_simulated_disk_would_notice_a_writer_that_does_not_sync(folder: Pat
 
                 def execute(self, sql, *parameters):
                     done = connection.execute(sql, *parameters)
-                    if sql.startswith("BEGIN IMMEDIATE"):
-                        pass
-                    elif sql == "PRAGMA synchronous" and not options.get("readonly"):
+                    if sql == "PRAGMA synchronous" and not options.get("readonly"):
                         answer = done.fetchall()
                         connection.execute("PRAGMA synchronous=NORMAL")
-                        return iter_rows(answer)
+                        return Rows(answer)
                     return done
 
             return Wrapped()
 
-    class iter_rows(list):  # noqa: N801
+    class Rows(list):
         def fetchone(self):
             return self[0]
 
@@ -147,8 +145,9 @@ def test_the_simulated_disk_would_notice_a_writer_that_does_not_sync(folder: Pat
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # where SQLite goes on without it
 @pytest.mark.parametrize("failing", ["trace.db-wal", "trace.db"])
 def test_after_a_failed_sync_what_the_cache_shows_is_not_built_upon(folder: Path, failing: str) -> None:
-    """After a failed sync, what was written is read back from the cache, and is not on the disk. A store opened again
-    on the same machine must not acknowledge anything that rests on it."""
+    """What a failed sync leaves is read back from the cache, and is not on the disk. A store that is opened again on the
+    same machine must not acknowledge anything that rests on it.
+    """
     for nth in range(1, 7):
         calls = iter(range(1, 1_000_000))
 
@@ -178,6 +177,5 @@ def test_after_a_failed_sync_what_the_cache_shows_is_not_built_upon(folder: Path
                                 image.apply(op)
                             _check(placed(image.after_a_crash(nothing), folder / "crash"), seq, hashes, whole=True)
             except TraceError as error:
-                assert error.why == "failed"  # noqa: PT017
-                failed = True
+                failed = error.why == "failed"
         assert failed

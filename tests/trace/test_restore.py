@@ -77,9 +77,9 @@ class Damaged:
 def test_restored__what_is_damaged_is_named(log: TraceLog) -> None:
     damaged: Any = Damaged(log.store)
     (first, *_) = records(log)
-    with pytest.raises(TraceError, match="the recorded live state .* has the content of"):
+    with pytest.raises(TraceError, match=r"the recorded live state .* has the content of"):
         Restored(damaged).health(first["health_id"])
-    with pytest.raises(TraceError, match="the recorded catalog .* cannot be read"):
+    with pytest.raises(TraceError, match=r"the recorded catalog .* cannot be read"):
         Restored(damaged).catalog(first["catalog_id"], None)
     with pytest.raises(TraceError) as missing:
         Restored(log.store).catalog("0" * 64, None)
@@ -91,5 +91,5 @@ def test_restored__an_envelope_that_cannot_be_admitted_is_told(log: TraceLog) ->
     catalog, day, health, _ = world_of(first)
     with pytest.raises(TraceError, match="cannot be admitted"):
         Restored(log.store).engine((catalog, day, health, 'sigma-pol/v2:(is "blessed")'))
-    with pytest.raises(TraceError, match="cannot be admitted|no engine"):
+    with pytest.raises(TraceError, match=r"cannot be admitted|no engine"):
         Restored(log.store).engine((catalog, day, health, "sigma-pol/v2:(zero)"))

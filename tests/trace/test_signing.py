@@ -48,9 +48,7 @@ def test_a_key_of_another_sort(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric import x25519
 
     key = x25519.X25519PrivateKey.generate()
-    (tmp_path / "k").write_bytes(
-        key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
-    )
+    (tmp_path / "k").write_bytes(key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption()))
     with pytest.raises(TraceError, match="not hold an Ed25519 key"):
         Signer.load(tmp_path / "k")
 
@@ -96,7 +94,8 @@ def test_checkpoints_in_a_file(tmp_path: Path) -> None:
 def test_only_the_canonical_line_is_a_checkpoint() -> None:
     line = Checkpoint.sign(SIGNER, LOG, 1, bytes(32), "now").line()
     assert checkpoint_of_line(line.encode()).seq == 1
-    for other in (line.replace(":", ": ", 1), line.replace('"seq":1', '"seq":true'), line.replace('"seq":1', '"seq":0')):
+    wrong = [line.replace('"seq":1', seq) for seq in ('"seq":true', '"seq":0', '"seq":"1"')]
+    for other in (line.replace(":", ": ", 1), *wrong):
         with pytest.raises(TraceError):
             checkpoint_of_line(other.encode())
     with pytest.raises(TraceError, match="members"):

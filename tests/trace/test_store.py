@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future, wait
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from tenantrank.errors import TraceError
 from tenantrank.trace.chain import beginning, record_hash
 from tenantrank.trace.store import Reader, TraceStore
 from tenantrank.trace.verify import verify
-from tests.trace.making import SIGNER, START, Wall, attempts, decision, filled, opened, random
+from tests.trace.making import SIGNER, START, Wall, attempts, changed, decision, filled, opened, random
 
 
 @pytest.fixture
@@ -293,8 +296,6 @@ except Exception as error:
 
 
 def test_somebody_who_writes_past_the_lock_ends_it(tmp_path: Path) -> None:
-    from tests.trace.making import changed
-
     with opened(tmp_path / "trace.db") as store:
         store.append([decision(1)])
         changed(store.path, "UPDATE records SET hash = zeroblob(32)")
@@ -330,9 +331,6 @@ for number in range(500):
 
 
 def test_what_is_no_trace_is_left_alone(tmp_path: Path) -> None:
-    import sqlite3
-    from contextlib import closing
-
     text, other = tmp_path / "text.db", tmp_path / "other.db"
     text.write_bytes(b"hello " * 1000)
     with closing(sqlite3.connect(other)) as connection:
@@ -362,11 +360,11 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_time_without_a_zone_is_refused(tmp_path: Path) -> None:
-    with opened(tmp_path / "trace.db", wall=lambda: datetime(2026, 1, 1), signer=None) as store:  # noqa: DTZ001
+    with opened(tmp_path / "trace.db", wall=lambda: datetime(2026, 1, 1), signer=None) as store:
         with pytest.raises(TraceError, match="time zone"):
             store.append([decision(1)])
         with pytest.raises(TraceError, match="time zone"):
-            store.search(since=datetime(2026, 1, 1))  # noqa: DTZ001
+            store.search(since=datetime(2026, 1, 1))
 
 
 def test_a_log_keeps_its_id_and_number_over_restarts(tmp_path: Path) -> None:
@@ -378,3 +376,39 @@ def test_a_log_keeps_its_id_and_number_over_restarts(tmp_path: Path) -> None:
             assert store.append([decision(round)]) == [round + 1]
             assert verify(store).ok
     assert len(ids) == 1
+
+
+def test_the_notes_of_the_store_are_those_of_the_schema(store: TraceStore) -> None:
+    jsonschema = pytest.importorskip("jsonschema_rs")
+    schema = json.loads((Path(__file__).parents[2] / "src/tenantrank/trace/schema-1.json").read_text())
+    store.put_snapshot("catalog", "c", lambda: b"catalog").result()
+    store.append([{"kind": "note", "text": "an operator's own"}])
+    store.retain(START + timedelta(days=1))
+    store.put_snapshot("health", "h", lambda: b"health").result()
+    found = [stored.record for stored in store.records()]
+    assert [record["what"] for record in found] == ["retention", "snapshot"]
+    for record in (*found, {**found[0], "what": "other", "text": "an operator's own"}):
+        jsonschema.validate(schema, record)
+    for record in ({**found[0], "removed": {}}, {**found[0], "v": "tenantrank-trace/2"}, {**found[0], "prompt": "x"}):
+        assert not jsonschema.is_valid(schema, record)
+
+
+def test_in_a_child_process_without_the_writer_it_is_said(store: TraceStore) -> None:
+    import os
+
+    store.append([decision(1)])
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            store.submit(decision(2))
+            os.write(writing, b"taken")
+        except TraceError as error:
+            os.write(writing, error.why.encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100) == b"failed"
+    os.close(reading)
+    os.close(writing)
+    assert store.append([decision(2)]) == [2]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -168,7 +170,8 @@ def test_an_insertion(store: Path) -> None:
         store,
         "UPDATE records SET seq = -seq - 1 WHERE seq > 12",
         "UPDATE records SET seq = -seq WHERE seq < 0",
-        "INSERT INTO records SELECT 13, kind, id, time, body, hash, tenant, rule_set, offer_set FROM records WHERE seq = 12",
+        "INSERT INTO records SELECT 13, kind, id, time, body, hash, tenant, rule_set, offer_set FROM records"
+        " WHERE seq = 12",
     )
     found = names(judged(store))
     assert ("edited", 13) in found
@@ -304,9 +307,6 @@ def test_what_cannot_be_read_at_all(store: Path) -> None:
 
 def test_a_damaged_page_costs_its_own_segments_only(tmp_path: Path) -> None:
     path = filled(tmp_path / "trace.db", 300, checkpoint_every=20)
-    import sqlite3
-    from contextlib import closing
-
     with closing(sqlite3.connect(path)) as connection:
         at = connection.execute("SELECT body FROM records WHERE seq = 150").fetchone()[0]
     data = bytearray(path.read_bytes())

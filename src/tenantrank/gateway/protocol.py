@@ -86,8 +86,15 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("a request has exactly one Host")
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        """End an answer; what is still to come of the request, which nobody reads, may not take for ever either."""
+        super().on_response_complete()
+        if not self._before_body and self._deadline is None and not self.transport.is_closing():
+            self._wait()
+
     def on_message_complete(self) -> None:
         """End a request."""
+        self._waited()
         super().on_message_complete()
         self._before_body, self._head_bytes = True, 0
 

@@ -24,9 +24,28 @@ LONGEST = 16 * 1024 * 1024
 """Bytes that a record may take."""
 
 # What refers to itself ends as a RecursionError, too.
-_ENCODER = json.JSONEncoder(
+_encode = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, sort_keys=True, separators=(",", ":")
-)
+).encode
+
+
+class Fixed(dict[str, Any]):
+    """A part of records that many of them share, such as a policy, and that nobody changes: its text is made once.
+
+    It reads as the mapping it was made of, and as a member of a record is written as that.
+    """
+
+    __slots__ = ("_text",)
+    _text: str
+
+    @property
+    def text(self) -> str:
+        """The canonical text, made on first use."""
+        try:
+            return self._text
+        except AttributeError:
+            self._text = _encode(self)
+            return self._text
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
@@ -38,12 +57,31 @@ def canonical(value: Mapping[str, Any]) -> bytes:
         ``refused``: there is something in it that JSON or UTF-8 does not have, or it is too long
     """
     try:
-        body = _ENCODER.encode(value).encode()
+        shares = any(type(member) is Fixed for member in value.values())
+        body = (_joined(value) if shares else _encode(value)).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise TraceError(f"a record cannot be written: {error}") from error
     if len(body) > LONGEST:
         raise TraceError(f"a record of {len(body):,} bytes is over the {LONGEST:,} that one may have")
     return body
+
+
+def _joined(value: Mapping[str, Any]) -> str:
+    """Write an object some of whose members have their texts: the others between them are written as objects, too."""
+    parts: list[str] = []
+    others: dict[str, Any] = {}
+    for name in sorted(value):
+        member = value[name]
+        if type(member) is not Fixed:
+            others[name] = member
+            continue
+        if others:
+            parts.append(_encode(others)[1:-1])
+            others = {}
+        parts.append(f"{_encode(name)}:{member.text}")
+    if others:
+        parts.append(_encode(others)[1:-1])
+    return "{" + ",".join(parts) + "}"
 
 
 def parsed(body: bytes) -> dict[str, Any]:

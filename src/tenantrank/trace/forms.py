@@ -86,7 +86,7 @@ def request_of(form: Mapping[str, Any]) -> Request:
     """
     try:
         return Request(**{**form, "needs": tuple(form.get("needs", ()))})
-    except (TypeError, TenantrankError) as error:
+    except (TypeError, AttributeError, TenantrankError) as error:
         raise TraceError(f"the recorded request cannot be read: {error}") from None
 
 

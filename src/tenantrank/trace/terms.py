@@ -72,6 +72,8 @@ def _admitted(encoding: str, admitted: Any) -> Any:
 
 
 def _read(encoding: str) -> tuple[str, Any]:
+    if not isinstance(encoding, str):
+        raise TraceError(f"a recorded term is a {type(encoding).__name__}, not a text", "unreadable")
     version, _, text = encoding.partition(":")
     if version not in VERSIONS:
         raise TraceError(f"a recorded term is of version {version[:40]!r}, which is not known", "unreadable")

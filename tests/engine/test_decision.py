@@ -19,6 +19,9 @@ def test_decision__carries_the_ids_of_all_that_went_into_it() -> None:
     decision = engine.rank(policy, seed=-9)
     assert decision.policy is policy
     assert decision.seed == -9
+    assert (decision.k, engine.rank(policy, k=2).k) == (None, 2)
+    assert decision.engine is engine
+    assert (decision.request, decision.origins) == (tr.Request(), None)
     assert decision.catalog_id == CATALOG.catalog_id
     assert decision.envelope_identity == tr.admit_term(["top"], CATALOG.fields).identity
     assert dict(decision.rejected) == {"b": "provider_id"}

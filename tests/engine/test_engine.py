@@ -301,6 +301,7 @@ def test_rank__refuses_bad_requests_health_and_policies() -> None:
 def test_observed__is_what_policies_see_now() -> None:
     engine = tr.Engine(ABC, {"ema": {"q|m": {"price_out": 9.0}}, "credits": {"p": 4}})
     assert engine.observed("price_out").tolist() == [3.0, 1.0, 2.0, 9.0]
+    assert engine.observed("price_out", "sigma-pol/v1").tolist() == [3.0, 9.0, 2.0, 9.0]
     assert engine.observed("credits").tolist() == [4.0, 0.0, 0.0, 0.0]
     assert engine.observed("bench").tolist() == [0.5] * 4
 

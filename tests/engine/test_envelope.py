@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 import tenantrank as tr
+from tenantrank.engine.envelope import HELD_APART, effective_filter
+from tenantrank.policy.normal_form import clauses_of
 from tests.engine.samples import ABC, catalog_of, offer, old_term_of, policy_of, ranked, same, survivors, term_of
 from tests.reference.signature import V2
 
@@ -75,3 +77,15 @@ def test_envelope__is_taken_as_value_text_or_term_and_refused_otherwise() -> Non
     for wrong in (["zero"], ["is", "price_out"], ["is", "nothing"], [], "{", 5):
         with pytest.raises(tr.PolicyError):
             tr.Engine(ABC, envelope=wrong)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_effective_filter__has_the_clauses_that_are_counted(old: bool) -> None:
+    condition = ["and", ["is", "region_eu"], ["is", "trains"]]
+    policy = tr.admit(old_term_of(condition), ABC.fields) if old else policy_of(ABC, condition)
+    engine = tr.Engine(ABC, None, ["and", ["provider_eq", "p"], ["cmp", "price_out", "le", 9]])
+    nodes = clauses_of(effective_filter(engine.envelope, policy))
+
+    assert tuple(node.encoding for node in nodes) == engine.rejections(policy).clauses
+    assert (HELD_APART in nodes) is old
+    assert effective_filter(None, policy) is policy.filter

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
 from tenantrank.engine import Request
-from tenantrank.engine.request import reduced_seed
+from tenantrank.engine.request import FILTERED_BY, reduced_seed
 from tenantrank.errors import RequestError
+from tests.engine.samples import ranked
 from tests.reference.generate import FIELDS, Vocabulary, random_request
 from tests.reference.observe import Setting
 from tests.reference.signature import TIER_ORDER, V2
@@ -142,3 +144,17 @@ def test_of__shows_no_more_of_a_strange_value_than_fits_a_line() -> None:
             with pytest.raises(RequestError) as caught:
                 Request.of(record)
             assert len(str(caught.value)) < 200
+
+
+def test_filtered_by__requests_that_agree_in_it_have_the_same_rejections() -> None:
+    agreed = 0
+    for _, _, _, engine, policy, decision in ranked(31, 20):
+        request = decision.request
+        names = ("max_latency_ms", "max_cost_usd", "estimated_input_tokens", "estimated_output_tokens")
+        other = replace(request, **dict.fromkeys((*names, "free_credit_threshold_usd"), 7.0))
+        assert FILTERED_BY(other) == FILTERED_BY(request)
+        one, two = engine.rejections(policy, request), engine.rejections(policy, other)
+        assert one.counts.tolist() == two.counts.tolist()
+        assert one.first.tolist() == two.first.tolist()
+        agreed += 1
+    assert agreed > 10

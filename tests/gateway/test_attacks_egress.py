@@ -221,7 +221,7 @@ async def attack_with(world: Fleet, seed: int, each: int, of_operator: Allows = 
 
 @pytest.mark.parametrize("seed", range(scaled(1, 20)))
 def test_no_failure_leads_to_a_provider_that_the_rule_rejects(tmp_path: Path, seed: int) -> None:
-    attack(tmp_path, lambda world: attack_with(world, seed, scaled(4, 10)), **sections())
+    attack(tmp_path, lambda world: attack_with(world, seed, scaled(3, 10)), **sections())
 
 
 def test_nor_past_the_operators_envelope(tmp_path: Path) -> None:

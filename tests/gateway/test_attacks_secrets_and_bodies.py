@@ -178,6 +178,12 @@ def echo(recorded: Recorded) -> Reply:
     return Reply(status=status, body=json.dumps({"error": said, "detail": prompt}).encode(), headers=headers)
 
 
+def echo_within(recorded: Recorded) -> Reply:
+    """Break a stream off with an error that repeats the whole request."""
+    said = json.dumps({"error": {"message": recorded.raw.decode("latin-1"), "code": "x"}}).encode()
+    return Reply(edit=lambda pieces: [*pieces[:3], b"data: " + said + b"\n\n"], each_s=0.01)
+
+
 def test_nothing_of_keys_prompts_and_answers_is_found_anywhere(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +212,8 @@ def test_nothing_of_keys_prompts_and_answers_is_found_anywhere(
             faults.without_done(),
             "echo",
             "echo",
+            "echo within",
+            "echo within",
             "good",
             "good",
         ]
@@ -216,9 +224,9 @@ def test_nothing_of_keys_prompts_and_answers_is_found_anywhere(
             }
             secrets.update({f"{number} {where}": word for where, word in words.items()})
             marked = mark(rng)
-            if reply == "echo":
+            if reply in ("echo", "echo within"):
                 for mock in world.mocks.values():
-                    mock.respond = echo
+                    mock.respond = echo if reply == "echo" else echo_within
             elif isinstance(reply, Reply):
                 script.set(marked, *[reply] * 12)
             else:

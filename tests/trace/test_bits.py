@@ -92,7 +92,7 @@ def test_bits_of_the_file(small: Path) -> None:
     data = small.read_bytes()
     with closing(_connected(data)) as connection:
         before = _everything(connection)
-    stride = 1 if LONG else 8 * len(data) // 1500 | 1
+    stride = 1 if LONG else 8 * len(data) // 800 | 1
     told = same = 0
     for bit in range(0, 8 * len(data), stride):
         if bit // 8 in (18, 19):  # Which `_connected` sets.

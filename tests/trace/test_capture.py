@@ -36,6 +36,8 @@ def test_capture__counts_clauses_once_for_equal_policies_and_requests(monkeypatc
     engine, capture = tr.Engine(ABC), Capture("1")
     policy = policy_of(ABC, ["is", "region_eu"])
     decisions = [engine.rank(policy, request, seed) for request in (None, {"scope": "s"}) for seed in range(3)]
+    # What scorers alone look at does not change what a filter turns away.
+    decisions.append(engine.rank(policy, {"scope": "s", "requirements": {"estimated_input_tokens": 9}}, 3))
     asked: list[object] = []
     plain = tr.Engine.rejections
 
@@ -47,7 +49,7 @@ def test_capture__counts_clauses_once_for_equal_policies_and_requests(monkeypatc
     records = [capture.decision(decision, About(f"tr_{at}"))[0] for at, decision in enumerate(decisions)]
 
     assert len(asked) == 2
-    assert [record["seed"] for record in records] == [0, 1, 2, 0, 1, 2]
+    assert [record["seed"] for record in records] == [0, 1, 2, 0, 1, 2, 3]
 
 
 def test_capture__engines_under_another_health_are_told_apart() -> None:

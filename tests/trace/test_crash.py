@@ -145,8 +145,8 @@ def test_the_simulated_disk_would_notice_a_writer_that_does_not_sync(folder: Pat
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # where SQLite goes on without it
 @pytest.mark.parametrize("failing", ["trace.db-wal", "trace.db"])
 def test_after_a_failed_sync_what_the_cache_shows_is_not_built_upon(folder: Path, failing: str) -> None:
-    """What a failed sync leaves is read back from the cache, and is not on the disk. A store that is opened again on the
-    same machine must not acknowledge anything that rests on it.
+    """What a failed sync leaves is read back from the cache, and is not on the disk. A store that is opened again on
+    the same machine must not acknowledge anything that rests on it.
     """
     for nth in range(1, 7):
         calls = iter(range(1, 1_000_000))

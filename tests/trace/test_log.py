@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -224,6 +227,45 @@ def test_log__a_second_writer_is_refused(tmp_path: Path) -> None:
         TraceLog.open(tmp_path / "trace.db", wall=ticking(), log_id_bits=counted_bits)
 
     assert refused.value.why == "locked"
+
+
+def test_submit__what_was_handed_over_is_not_taken_back(tmp_path: Path) -> None:
+    with logging(tmp_path) as log:
+        future = log.submit(DECISION, "tr_1")
+        assert not future.cancel()
+        assert future.result(10) > 0
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from tenantrank.errors import TraceError
+from tests.trace.decided import logging
+from tests.trace.test_log import DECISION
+
+with logging(Path(sys.argv[1])) as log:
+    log.submit(DECISION, "tr_1").result(10)
+    child = os.fork()
+    if not child:
+        try:
+            log.record(DECISION, "tr_2")
+        except TraceError as error:
+            os._exit(7 if "open it here" in str(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    log.submit(DECISION, "tr_3").result(10)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_log__a_forked_child_is_told_that_it_cannot_record(tmp_path: Path) -> None:
+    line = [sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path)]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, cwd=root)
+
+    assert done.returncode == 0, done.stderr
+    with Reader.open(tmp_path / "trace.db") as reader:
+        assert [each.record["id"] for each in reader.records(kind="decision")] == ["tr_1", "tr_3"]
 
 
 def test_log__says_what_handing_over_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

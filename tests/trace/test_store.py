@@ -241,9 +241,10 @@ def test_checkpoints_by_number_by_age_on_demand_and_at_the_end(tmp_path: Path) -
         assert [checkpoint.seq for checkpoint in told] == [25]
         store.append([decision(25)])
         assert store.checkpoint().seq == store.checkpoint().seq == 26
+        assert [checkpoint.seq for checkpoint in told] == [25, 26]
         store.append([decision(27)])
         for _ in range(200):
-            if len(told) > 1:
+            if len(told) > 2:
                 break
             store.flush()
         assert told[-1].seq == 27

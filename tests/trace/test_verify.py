@@ -310,8 +310,9 @@ def test_a_damaged_page_costs_its_own_segments_only(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         at = connection.execute("SELECT body FROM records WHERE seq = 150").fetchone()[0]
     data = bytearray(path.read_bytes())
-    page = data.index(at) // 4096 * 4096
-    data[page : page + 4096] = bytes(4096)
+    size = int.from_bytes(data[16:18], "big")
+    page = data.index(at) // size * size
+    data[page : page + size] = bytes(size)
     path.write_bytes(data)
     with Reader.open(path) as reader:
         report = verify(reader, (), KEY)

@@ -69,7 +69,7 @@ def test_tell__the_operators_envelope_is_told_apart(old: bool, log: TraceLog) ->
 
 
 def test_tell__random_worlds_have_words(log: TraceLog) -> None:
-    for at, decision in enumerate(list(decisions(23, 12))[::4]):
+    for at, decision in enumerate(list(decisions(23, 10))[::7]):
         log.submit(decision, f"w_{at}").result(10)
         found = tell(log.store, log.store.find(f"w_{at}"))
         assert found.replayed == "computed again it comes to the same, to the bit"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from operator import attrgetter
 from typing import Any
 
 from tenantrank.errors import RequestError
@@ -28,6 +29,8 @@ _NUMBERS = (
     "free_credit_threshold_usd",
 )
 _TEXTS = ("model_family", "tier", "privacy")
+FILTERED_BY = attrgetter("needs", "scope", "model_family", "tier", "privacy", "min_context", "min_quality", "min_tok_s")
+"""Gives what of a request filters have a part in; the rest is for scorers."""
 _LARGEST = sys.float_info.max
 _PRIVACY = ("standard", "tee_required", "no_log")
 

@@ -19,6 +19,7 @@ from tenantrank.gateway.auth import Caller
 from tenantrank.gateway.body import Body
 from tenantrank.gateway.calls import Calls
 from tenantrank.gateway.metrics import CONTENT_TYPE
+from tenantrank.gateway.near import check_near
 from tenantrank.gateway.plain import json_bytes
 from tenantrank.gateway.problem import Problem
 from tenantrank.gateway.reading import ClientLeftError, Receive, Scope, Send, read_body
@@ -170,7 +171,10 @@ class _Served:
 
         async def handle(request: Request, caller: Caller) -> Any:
             limits, server = self._state.now.limits, self._state.settings.server
+            admitted_by = self._state.now
             raw = await read_body(request.scope, request.receive, limits.body_bytes, server.body_s)
+            if self._state.now is not admitted_by:
+                caller = self._calls.identified(request.scope, "rank")
             found = answer(Body.read(raw, limits.body_bytes), caller, self._state.now)
             return await found if isinstance(found, Awaitable) else found
 
@@ -263,6 +267,7 @@ def _ready(state: State) -> Handler:
 
 def _check_operator(request: Request, key: Secret | None) -> None:
     if key is None:
+        check_near(request.scope)
         return
     given = [value for name, value in request.headers.raw if name == b"authorization"]
     wanted = b"Bearer " + key.reveal().encode()

@@ -17,6 +17,9 @@ __all__ = ["GATEWAY_MEMBERS", "Body"]
 
 MAX_BYTES = 32 * 1024 * 1024
 """Longest body read unless the caller says otherwise."""
+MAX_VALUES = 400_000
+"""Most values of a body, by its commas and opening brackets: to read more would keep other calls waiting."""
+_FEW_BYTES = 256 * 1024
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _FIXED = GATEWAY_MEMBERS | REROUTING | {"_filters", "model", "stream"}
@@ -65,6 +68,8 @@ class Body:
             text = raw.decode()
         except UnicodeDecodeError:
             raise _invalid("not UTF-8") from None
+        if len(raw) > _FEW_BYTES and sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            raise _invalid(f"more than {MAX_VALUES} values")
         if is_nested_deeper(raw):
             raise _invalid(f"nested deeper than {MAX_NESTING} levels")
         try:

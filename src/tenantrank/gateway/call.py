@@ -10,10 +10,11 @@ from tenantrank.engine import Decision, Engine, Request
 from tenantrank.gateway.auth import Caller
 from tenantrank.gateway.body import Body
 from tenantrank.gateway.endings import no_eligible_model
-from tenantrank.gateway.failure import Failure
+from tenantrank.gateway.failure import Failure, Withheld
 from tenantrank.gateway.generation import Reach
 from tenantrank.gateway.incoming import Answer
 from tenantrank.gateway.needs import Route, request_of, seed_of
+from tenantrank.gateway.providers import Endpoint
 from tenantrank.gateway.quirks import adapted
 from tenantrank.gateway.record_parts import AttemptRecord
 from tenantrank.gateway.rules import Rule, rule_of
@@ -163,6 +164,16 @@ class Call:
             )
         return None if self._ruling.permits(target.offer_id) else NOT_PERMITTED
 
+    def _withheld(self, target: Target, endpoint: Endpoint) -> str | None:
+        """Check an offer once more as its connection is there, which may have taken a while."""
+        reason = self._permitted(target)
+        if reason is None:
+            reach = self._state.now.reaches[self._route].get(target.offer_id)
+            here = None if reach is None else (reach.endpoint.base_url, reach.endpoint.credential)
+            if here != (endpoint.base_url, endpoint.credential):
+                return NOT_PERMITTED
+        return reason
+
     async def _attempt(self, target: Target, number: int) -> Served:
         # Read before anything is waited for: the generation that has just permitted the offer.
         now = self._state.now
@@ -175,7 +186,19 @@ class Call:
         self._spans.append(span)
         content = self._content(reach)
         timeouts = reach.timeouts if self._stream else reach.whole_timeouts
-        answer = await self._upstream.post(endpoint, self._route, content, stream=self._stream, timeouts=timeouts)
+        try:
+            answer = await self._upstream.post(
+                endpoint,
+                self._route,
+                content,
+                stream=self._stream,
+                timeouts=timeouts,
+                permitted=lambda: self._withheld(target, endpoint),
+            )
+        except Withheld:
+            self._sent.pop()
+            self._spans.pop().failed(NOT_PERMITTED)
+            raise
         relay = None
         if answer.stream is not None:
             relay = await first_event(

@@ -14,11 +14,12 @@ from tenantrank.gateway.call import Call, Served
 from tenantrank.gateway.durable import Durable
 from tenantrank.gateway.endings import problem_of
 from tenantrank.gateway.failure import Failure
+from tenantrank.gateway.near import check_near
 from tenantrank.gateway.needs import Route
 from tenantrank.gateway.problem import Problem
 from tenantrank.gateway.providers import PATHS
 from tenantrank.gateway.rate import Rates
-from tenantrank.gateway.reading import ClientLeftError, Receive, Scope, Send, read_body
+from tenantrank.gateway.reading import ClientLeftError, Message, Receive, Scope, Send, read_body
 from tenantrank.gateway.records import BROKEN, FAILED, LEFT, REFUSED, DecisionRecord
 from tenantrank.gateway.spans import Spans
 from tenantrank.gateway.state import State
@@ -84,14 +85,21 @@ class Calls:
         Problem
             401, 403, 429, and 503 while the gateway is not ready or its catalog has lapsed
         """
+        caller = self.identified(scope, access)
+        return caller, self.rates.take(caller.name, caller.rate)
+
+    def identified(self, scope: Scope, access: str) -> Caller:
+        """Tell who calls, by the generation of now, without counting the request; problems as `admitted`."""
         state = self.state
         if not state.ready:
             raise Problem(503, "not_ready", "the gateway is not ready", headers={"retry-after": "1"})
         if state.lapsed(state.wall()):
             raise Problem(503, "catalog_lapsed", "an attestation that the catalog rests on has ended")
+        if state.now.keys is None:
+            check_near(scope)
         caller = state.now.caller(scope["headers"])
         caller.check_route(access)
-        return caller, self.rates.take(caller.name, caller.rate)
+        return caller
 
 
 class _Request:
@@ -121,9 +129,13 @@ class _Request:
         watcher: asyncio.Task[None] | None = None
         try:
             caller, self._headers = self._admit()
+            admitted_by = self._state.now
             raw = await read_body(
                 self._scope, self._receive, self._state.now.limits.body_bytes, self._state.settings.server.body_s
             )
+            if self._state.now is not admitted_by:
+                # The key may have been taken back, or stand for less, while the body arrived.
+                caller = self._calls.identified(self._scope, self._route)
             self._body = body = Body.read(raw, self._state.now.limits.body_bytes)
             stream, wants_record = self._route == "chat" and body.stream, body.wants_record
             self._call = call = Call(self._state, self._calls.upstream, self._span, self._route, caller, body, stream)
@@ -198,11 +210,18 @@ class _Request:
         try:
             await self._start(200, list(_STREAM), call)
             async for block in relay:
-                await self._send({"type": "http.response.body", "body": block, "more_body": True})
-            await self._send({"type": "http.response.body", "body": b""})
+                await self._send_within({"type": "http.response.body", "body": block, "more_body": True})
+            await self._send_within({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            # A client that reads nothing for so long has left, whatever its connection says.
+            raise ClientLeftError from None
         finally:
             relay.close()
             self._note_stream(call, relay)
+
+    async def _send_within(self, message: Message) -> None:
+        async with asyncio.timeout(self._state.now.limits.idle_s):
+            await self._send(message)
 
     def _note_stream(self, call: Call, relay: Relay) -> None:
         call.streamed(relay)

@@ -231,7 +231,8 @@ async def _listening(server: _Server) -> AsyncIterator[str]:
 
 def _bound(host: str, port: int) -> socket.socket:
     """Take an address; uvicorn would end the process where it cannot be had."""
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # With its protocol named, asyncio lets short answers go out at once (TCP_NODELAY).
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))

@@ -14,7 +14,7 @@ The rules, for a writer in any language:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,9 +24,26 @@ LONGEST = 16 * 1024 * 1024
 """Bytes that a record may take."""
 
 # What refers to itself ends as a RecursionError, too.
-_encode = json.JSONEncoder(
+_PLAIN = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, sort_keys=True, separators=(",", ":")
-).encode
+)
+
+
+def _encoder() -> Callable[[Any], str]:
+    """Give what encodes: the standard library's encoder, made once instead of at each call where it can be."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    quote: Any = getattr(json.encoder, "c_encode_basestring", None)
+    sample = {"é": [1.5, None, True, "\x1b"], "a": {"b": -1e-7}}
+    try:
+        once = make(None, _PLAIN.default, quote, None, ":", ",", True, False, False)
+        if quote is not None and "".join(once(sample, 0)) == _PLAIN.encode(sample):
+            return lambda value: "".join(once(value, 0))
+    except TypeError:
+        pass
+    return _PLAIN.encode
+
+
+_encode = _encoder()
 
 
 class Fixed(dict[str, Any]):

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from tenantrank.catalog.health import Health
-from tenantrank.engine import Decision, Engine, Request
+from tenantrank.engine import Decision, Engine
 from tenantrank.engine.recent import Recent
+from tenantrank.engine.request import FILTERED_BY
 from tenantrank.tenants import CompiledPolicy, Rulebook
 from tenantrank.trace.forms import catalog_bytes, health_bytes, health_id
 from tenantrank.trace.record import About, Form, Ids, decision_record, needs_form, rejections_form, rule_form
@@ -29,7 +30,7 @@ class _Under(NamedTuple):
     engine: Engine
     ids: Ids
     snapshots: tuple[Snapshot, ...]
-    rejections: dict[tuple[str, Request], dict[str, Any]]
+    rejections: dict[tuple[str, Any], dict[str, Any]]
 
 
 class Capture:
@@ -95,7 +96,7 @@ class Capture:
 
 
 def _rejections(under: _Under, decision: Decision) -> Mapping[str, Any]:
-    key = decision.policy.identity, decision.request
+    key = decision.policy.identity, FILTERED_BY(decision.request)
     found = under.rejections.get(key)
     if found is None:
         if len(under.rejections) >= _REJECTIONS:

@@ -19,6 +19,7 @@ from tenantrank.errors import TraceError
 from tenantrank.trace.chain import VERSION
 
 APPLICATION_ID = 0x74725472  # "trTr", in the file's header
+_PAGE = 8192  # bytes; a record takes some two thousand
 
 TABLES = (
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -102,6 +103,7 @@ def lock(disk: Disk, path: str) -> Connection:
     """
     connection = disk.connect(path + "-writer", wait=0.0)
     try:
+        connection.execute("PRAGMA journal_mode=MEMORY").fetchall()  # Nothing is ever written: no file for it.
         connection.execute("BEGIN EXCLUSIVE")
     except Exception as error:
         connection.close()
@@ -126,6 +128,7 @@ def open_writer(disk: Disk, path: str, new_log_id: bytes) -> tuple[Connection, b
     try:
         if not _is_empty(connection, path):
             read_log_id(connection, path)  # Before anything of a file that is not ours is changed.
+        connection.execute(f"PRAGMA page_size={_PAGE}").fetchall()  # Of a new file alone.
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         for setting in ("synchronous=FULL", "fullfsync=1", "checkpoint_fullfsync=1", "wal_autocheckpoint=0"):
             connection.execute(f"PRAGMA {setting}").fetchall()

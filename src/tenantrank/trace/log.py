@@ -8,10 +8,8 @@ they can be written, the caller waits.
 from __future__ import annotations
 
 import atexit
-import threading
-import time
+import os
 import weakref
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
@@ -23,14 +21,10 @@ from tenantrank.engine import Decision
 from tenantrank.errors import TraceError
 from tenantrank.tenants import CompiledPolicy, Rulebook
 from tenantrank.trace.capture import Capture, Snapshot
+from tenantrank.trace.handover import HandOver
 from tenantrank.trace.record import About, attempts_record
 from tenantrank.trace.store import TraceStore
-
-_LOOK_S, _LOOKS = 0.004, 250
-"""How often the thread looks for something to record without being woken, and how many times before it sleeps. Waking a
-thread costs the caller more than handing over does, so a program that decides all the time never has to."""
-
-_SLICE = 8  # records made at a stretch
+from tenantrank.trace.writer import running
 
 _Given = tuple[Any, ...]
 """What `_made` makes a record of, or ``None`` and a future, which marks a place in the queue."""
@@ -54,20 +48,16 @@ class TraceLog:
     def __init__(self, store: TraceStore, version: str, mask: Collection[str] = (), most: int = 8192) -> None:
         self.store = store
         self._capture = Capture(version, mask)
-        self._most = most
-        self._waiting: deque[_Given] = deque()
-        self._wake = threading.Event()
-        self._room = threading.Condition()
-        self._closed = False
-        self._failure: TraceError | None = None
         self._unsaid: TraceError | None = None
-        self._asleep = self._crowded = False
-        self._thread = threading.Thread(target=self._work, name="tenantrank-trace", daemon=True)
-        self._thread.start()
+        self._closed = False
+        self._handed = HandOver(self._take, most)
+        self._give = self._handed.give
         mine = weakref.ref(self)
         self._at_exit: Callable[[], None] = lambda: _close(mine())
         # The thread does not keep a program alive, so what is still to be recorded is waited for here.
         atexit.register(self._at_exit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: _forked(mine()))
 
     @classmethod
     def open(
@@ -153,7 +143,7 @@ class TraceLog:
         """Hand over a decision as `record` does; the future gives the record's number once it is durable, or the error
         that kept it from being so.
         """
-        future: Future[int] = Future()
+        future: Future[int] = running()
         self._give((decision, id, tenant, caller, label, source, compiled, rulebook, future), urgent=True)
         return future
 
@@ -164,7 +154,7 @@ class TraceLog:
     @property
     def waiting(self) -> int:
         """How many decisions and the like wait to be recorded."""
-        return len(self._waiting)
+        return self._handed.waiting
 
     def flush(self) -> None:
         """Wait until everything handed over before is durable.
@@ -174,7 +164,7 @@ class TraceLog:
         TraceError
             the first error that was not told yet: what the log was handed is then not all recorded
         """
-        given = Future[None]()
+        given: Future[None] = running()
         self._give((None, given), urgent=True)
         given.result()
         self.store.flush()
@@ -191,10 +181,8 @@ class TraceLog:
             self.flush()
         finally:
             self._closed = True
-            self._wake.set()
-            self._thread.join()
-            while self._waiting:
-                self._take(self._waiting.popleft())
+            self._handed.end()
+            self._handed.fail(TraceError("the log is closed", "closed"))
             self.store.close()
 
     def __enter__(self) -> TraceLog:
@@ -205,65 +193,6 @@ class TraceLog:
     ) -> None:
         self.close()
 
-    def _give(self, given: _Given, urgent: bool = False) -> None:
-        if self._closed or self._failure is not None:
-            raise self._failure or TraceError("the log is closed", "closed")
-        waiting = self._waiting
-        if len(waiting) >= self._most:
-            self._wait_for_room()
-        waiting.append(given)
-        if urgent or self._asleep:
-            self._wake.set()
-        if self._closed:
-            raise TraceError("the log was closed in the meantime; whether this is recorded is not known", "closed")
-
-    def _wait_for_room(self) -> None:
-        """Wait until half of what waits is taken, so that a caller is not stopped again at once."""
-        with self._room:
-            while len(self._waiting) >= self._most and self._failure is None:
-                self._crowded = True
-                self._wake.set()
-                self._room.wait()
-        if self._failure is not None:
-            raise self._failure
-
-    def _work(self) -> None:
-        quiet = 0
-        while True:
-            self._wake.clear()
-            # Looked at after it was cleared: who hands over something urgent from now on sets it again.
-            quiet = 0 if self._drain() else quiet + 1
-            if self._closed:
-                return
-            if quiet <= _LOOKS:
-                self._wake.wait(_LOOK_S)
-                continue
-            self._asleep = True
-            # Looked at after it was said: who hands over anything from now on wakes the thread.
-            if not self._waiting:
-                self._wake.wait()
-            self._asleep = False
-            quiet = 0
-
-    def _drain(self) -> bool:
-        """Take what is waiting; say whether there was anything."""
-        waiting, taken = self._waiting, 0
-        while True:
-            if self._crowded and len(waiting) <= self._most // 2:
-                self._make_room()
-            if not waiting:
-                return taken > 0
-            self._take(waiting.popleft())
-            taken += 1
-            if taken % _SLICE == 0:
-                # Lets a caller go on that waits for the interpreter; it would otherwise wait for some milliseconds.
-                time.sleep(0)
-
-    def _make_room(self) -> None:
-        with self._room:
-            self._crowded = False
-            self._room.notify_all()
-
     def _take(self, given: _Given) -> None:
         future: Future[Any] | None = given[-1] if isinstance(given[-1], Future) else None
         try:
@@ -271,8 +200,8 @@ class TraceLog:
                 assert future is not None
                 future.set_result(None)
                 return
-            if self._failure is not None:
-                raise self._failure
+            if self._handed.failure is not None:
+                raise self._handed.failure
             self._send(*self._made(given), future)
         except TraceError as error:
             self._refused(error, future)
@@ -305,13 +234,12 @@ class TraceLog:
             self.store.flush()
         except TraceError as error:
             self._refused(error, None)
-            if self._failure is not None:
+            if self._handed.failure is not None:
                 raise
 
     def _refused(self, error: TraceError, future: Future[Any] | None) -> None:
         if error.why in ("failed", "closed"):
-            self._failure = self._failure or error
-            self._make_room()
+            self._handed.fail(error)
         if future is not None:
             future.set_exception(error)
         elif self._unsaid is None:
@@ -321,6 +249,14 @@ class TraceLog:
 def _close(log: TraceLog | None) -> None:
     if log is not None:
         log.close()
+
+
+def _forked(log: TraceLog | None) -> None:
+    """In a child process, whose threads are gone, nothing would be recorded of what is handed over."""
+    if log is not None:
+        atexit.unregister(log._at_exit)
+        elsewhere = "the trace is written by the process that opened it: open it here"
+        log._handed.failure = TraceError(elsewhere, "failed")
 
 
 def _copy(done: Future[int], future: Future[int]) -> None:

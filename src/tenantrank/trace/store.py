@@ -239,9 +239,13 @@ class TraceStore(Reader):
             raise TraceError("a checkpoint needs a signing key")
         if ledger.seq == 0:
             raise TraceError("there is no record yet that a checkpoint could be about")
-        made = ledger.last_checkpoint() or ledger.write((), seal=True)
+        there = ledger.last_checkpoint()
+        if there is not None:
+            return there
+        made = ledger.write((), seal=True)
         if made is None:
             raise RuntimeError("there is no checkpoint where one should be")
+        self._writer.sealed(made)
         return made
 
 

@@ -6,7 +6,7 @@ None of it is hashed into the chain. It is compared with what the records say, w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tenantrank.trace.index import set_digest
@@ -16,6 +16,8 @@ from tenantrank.trace.rows import Reference, Term, key_of, marks_of
 from tenantrank.trace.snapshots import noted, unpacked
 
 _NO_TERM = ("", "")
+_PAGE = 500
+_KEPT = 100_000
 _FINDINGS = 20  # of SQLite's own check that are told
 
 
@@ -40,6 +42,8 @@ class Beside:
         for name, in_set in connection.execute("SELECT name, in_set FROM members"):
             members.setdefault(in_set, set()).add(names.get(name, _NO_TERM))
         self._names, self._sets = names, members
+        self._ahead: dict[int, Any] = {}
+        self._compared: dict[tuple[Any, ...], bool] = {}
         for ref, digest in connection.execute("SELECT ref, digest FROM sets"):
             if set_digest(members.get(ref, ())) != digest:
                 report.add("index", None, f"the set {ref} does not have the members it is known by")
@@ -47,16 +51,13 @@ class Beside:
 
     def record(self, seq: int, record: Mapping[str, Any]) -> bool:
         """Compare what a record is found by with what it says; say whether it is the same."""
-        sql = "SELECT CAST(kind AS BLOB), CAST(id AS BLOB), CAST(time AS BLOB), tenant, rule_set, offer_set"
-        row = self._connection.execute(f"{sql} FROM records WHERE seq = ?", (seq,)).fetchone()
-        tenant, rules, offers = row[3:]
+        texts, (tenant, rules, offers) = self._row(seq)
         marks = marks_of(record)
         good = (
-            tuple(None if text is None else _text(text) for text in row[:3])
-            == (record.get("kind"), key_of(record), record.get("time"))
+            texts == (record.get("kind"), key_of(record), record.get("time"))
             and (None if tenant is None else self._names.get(tenant)) == _tenant(marks.tenant)
-            and self._members(rules) == marks.rule_terms()
-            and self._members(offers) == marks.offer_terms()
+            and self._is(rules, (marks.policy, marks.rules), marks.rule_terms)
+            and self._is(offers, (marks.offers,), marks.offer_terms)
         )
         if not good:
             self._report.add("index", seq, f"record {seq} is found by something else than what it says")
@@ -81,8 +82,28 @@ class Beside:
         for (kind, id), (seq, _) in self._notes.items():
             self._report.add("snapshot", seq, f"the {kind} snapshot {id} is missing")
 
-    def _members(self, ref: Any) -> set[Term]:
-        return set() if ref is None else self._sets.get(ref, {_NO_TERM})
+    def _row(self, seq: int) -> tuple[tuple[str | None, ...], tuple[Any, ...]]:
+        """Give what lies beside a record: texts, and places; rows are read some hundreds at a time."""
+        if seq not in self._ahead:
+            sql = "SELECT seq, CAST(kind AS BLOB), CAST(id AS BLOB), CAST(time AS BLOB), tenant, rule_set, offer_set"
+            sql += " FROM records WHERE seq >= ? ORDER BY seq LIMIT ?"
+            try:
+                rows = self._connection.execute(sql, (seq, _PAGE)).fetchall()
+            except Exception:
+                rows = self._connection.execute(sql, (seq, 1)).fetchall()
+            self._ahead = {row[0]: row[1:] for row in rows}
+        row = self._ahead[seq]
+        return tuple(None if text is None else _text(text) for text in row[:3]), row[3:]
+
+    def _is(self, ref: Any, key: tuple[Any, ...], terms: Callable[[], set[Term]]) -> bool:
+        """Say whether a set has just these members; what was found out is kept for records that have it in common."""
+        known = self._compared.get((ref, key))
+        if known is None:
+            known = (set() if ref is None else self._sets.get(ref, {_NO_TERM})) == terms()
+            if len(self._compared) >= _KEPT:
+                self._compared.clear()
+            self._compared[ref, key] = known
+        return known
 
     def _structure(self) -> None:
         try:

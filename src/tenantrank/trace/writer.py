@@ -62,7 +62,7 @@ class Writer:
         self.failure: TraceError | None = None
         self._ledger, self._most, self._told, self._end = ledger, most, told, end
         self._seconds = seconds or 0.0
-        self._clock = None if seconds is None else clock
+        self._clock = None if seconds is None or ledger.signer is None else clock
         self._due = 0.0 if self._clock is None else self._clock() + self._seconds
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -179,7 +179,7 @@ class Writer:
             except BaseException as error:
                 self._fail(error)
             else:
-                self._sealed(checkpoint)
+                self.sealed(checkpoint)
         # Read once: what is told to each must not depend on when it is told.
         failure = self.failure
         with self._lock:
@@ -212,7 +212,7 @@ class Writer:
             return
         try:
             if self._clock is not None and self._ledger.seq > self._ledger.sealed and self._clock() >= self._due:
-                self._sealed(self._ledger.write((), seal=True))
+                self.sealed(self._ledger.write((), seal=True))
                 self._due = self._clock() + self._seconds
             self._ledger.tidy()
         except BaseException as error:
@@ -220,10 +220,11 @@ class Writer:
 
     def _finish(self) -> None:
         if self._ledger.signer is not None and self._ledger.seq > self._ledger.sealed:
-            self._sealed(self._ledger.write((), seal=True))
+            self.sealed(self._ledger.write((), seal=True))
         self._ledger.tidy(whole=True)
 
-    def _sealed(self, checkpoint: Checkpoint | None) -> None:
+    def sealed(self, checkpoint: Checkpoint | None) -> None:
+        """Tell of a checkpoint that was made; on the writer's thread."""
         if checkpoint is None:
             return
         if self._clock is not None:

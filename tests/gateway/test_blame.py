@@ -11,7 +11,7 @@ from tenantrank.policy.failover import CLIENT_FAULTS
 @pytest.mark.parametrize(
     ("kind", "scope", "against"),
     [
-        *((kind, scope, set()) for kind in CLIENT_FAULTS for scope in ("provider", "offer", "credential")),
+        *((kind, scope, set()) for kind in sorted(CLIENT_FAULTS) for scope in ("provider", "offer", "credential")),
         ("auth_error", "provider", {"credential"}),
         ("auth_error", "offer", {"credential"}),
         ("rate_limit", "provider", {"credential", "offer"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -72,9 +73,15 @@ def test_every_bit_of_every_cell(small: Path) -> None:
             key = {"meta": "name", "records": "seq", "checkpoints": "seq"}.get(table, "ref")
             put = f"UPDATE {table} SET {column} = {'CAST(? AS TEXT)' if kind == 'text' else '?'} WHERE {key} = ?"
             connection.execute("BEGIN")
-            connection.execute(put, (bytes(altered), row))
+            try:
+                connection.execute(put, (bytes(altered), row))
+            except sqlite3.IntegrityError:  # Another row has this name; `test_bits_of_the_file` flips such bits, too.
+                connection.execute("ROLLBACK")
+                continue
             report = verify_connection(connection, (), KEY)
             connection.execute("ROLLBACK")
+            if table == "contents" and _content(bytes(altered)) == _content(value):
+                continue  # Deflate leaves some bits without a meaning; what is read is the same.
             assert not report.ok, (table, row, column, bit)
             if table == "records" and column in ("body", "hash"):
                 assert row in [problem.seq for problem in report.problems]
@@ -82,10 +89,19 @@ def test_every_bit_of_every_cell(small: Path) -> None:
     print(f"\n{len(taken)} of {len(flips)} bits flipped")
 
 
+def _content(data: bytes) -> bytes | None:
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return None
+
+
 def _everything(connection: sqlite3.Connection) -> list[object]:
     """Give all that can be asked of a store."""
-    tables = ("records", "names", "sets", "members", "snapshots", "contents", "checkpoints", "stubs", "meta")
-    return [connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]
+    tables = ("records", "names", "sets", "members", "snapshots", "checkpoints", "stubs", "meta")
+    found: list[object] = [connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]
+    contents = connection.execute("SELECT ref, data FROM contents ORDER BY 1").fetchall()
+    return [*found, [(ref, _content(data)) for ref, data in contents]]
 
 
 def test_bits_of_the_file(small: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from tenantrank.engine import Decision, Rejections, Request
 from tenantrank.policy.policy import Term
 from tenantrank.tenants import CompiledPolicy, Origin
+from tenantrank.trace.canonical import Fixed
 from tenantrank.trace.forms import number_form, order_digest, request_form, seed_form
 
 SHOWN = 16
@@ -120,17 +121,18 @@ def rule_form(
     """
     masked: list[str] = []
     policy = decision.policy
+    envelope = envelope_form(decision.engine.envelope)
     members = {
-        "policy": {
-            "version": policy.version,
-            "identity": policy.identity,
-            "fingerprint": policy.fingerprint,
-            "encoding": policy.encoding,
-            "source": source,
-        },
-        "origins": _origins(decision, compiled, mask, masked),
+        "policy": Fixed(
+            version=policy.version,
+            identity=policy.identity,
+            fingerprint=policy.fingerprint,
+            encoding=policy.encoding,
+            source=source,
+        ),
+        "origins": Fixed(_origins(decision, compiled, mask, masked)),
         "rules": _rules(decision, compiled),
-        "envelope": envelope_form(decision.engine.envelope),
+        "envelope": None if envelope is None else Fixed(envelope),
         "rulebook_id": rulebook_id,
     }
     return Form(members, tuple(masked))
@@ -162,12 +164,14 @@ def rejections_form(rejections: Rejections) -> dict[str, Any]:
     first = np.ascontiguousarray(rejections.first, dtype="<u2")
     bits = np.packbits(first == len(rejections.clauses), bitorder="little").tobytes()
     inline = len(first) <= INLINE
-    return {
-        "clauses": len(rejections.clauses),
-        "counts": rejections.counts.tolist(),
-        "first": hashlib.sha256(first.tobytes()).hexdigest(),
-        "bits": base64.b64encode(bits).decode() if inline else f"sha256:{hashlib.sha256(bits).hexdigest()}",
-    }
+    return Fixed(
+        {
+            "clauses": len(rejections.clauses),
+            "counts": rejections.counts.tolist(),
+            "first": hashlib.sha256(first.tobytes()).hexdigest(),
+            "bits": base64.b64encode(bits).decode() if inline else f"sha256:{hashlib.sha256(bits).hexdigest()}",
+        }
+    )
 
 
 def attempts_record(

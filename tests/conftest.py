@@ -13,6 +13,9 @@ settings.register_profile("quick", derandomize=True, deadline=None, max_examples
 settings.register_profile("thorough", deadline=None, max_examples=5000, database=None)
 settings.load_profile("quick")
 
+# Runners of tests say how wide their own terminal is; what is tested here has none.
+os.environ.pop("COLUMNS", None)
+
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
 

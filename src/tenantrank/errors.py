@@ -70,8 +70,8 @@ class TraceError(TenantrankError):
     Attributes
     ----------
     why : what sort of fault, for a program to act on: ``refused`` (this record, snapshot or argument alone cannot be
-        taken), ``full`` (too much is waiting for the disk; nothing was taken), ``failed`` (the store could not write and
-        takes nothing until it is opened again), ``closed``, ``locked`` (another writer has the store), ``missing``
+        taken), ``full`` (too much is waiting for the disk; nothing was taken), ``failed`` (the store could not write,
+        and takes nothing until it is opened again), ``closed``, ``locked`` (another writer has the store), ``missing``
         (nothing of that id), ``unreadable`` (what was read is not a trace, or is damaged), ``unavailable`` (a package
         that is needed is not installed)
     """

@@ -68,7 +68,7 @@ async def raw(url: str, data: bytes, wait_s: float = 0.4) -> tuple[bytes, bool]:
 
 
 def request(body: bytes, *headers: str, length: bool = True) -> bytes:
-    lines = ["POST /v1/chat/completions HTTP/1.1", "Host: x", "Content-Type: application/json", *headers]
+    lines = ["POST /v1/chat/completions HTTP/1.1", "Host: localhost", "Content-Type: application/json", *headers]
     if length:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -106,7 +106,8 @@ def test_credentials_in_doubt_are_none(tmp_path: Path) -> None:
             lines = [line.encode("latin-1") for line in headers]
             body = call()
             head = request(body).replace(
-                b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n" + b"".join(line + b"\r\n" for line in lines)
+                b"Host: localhost\r\n",
+                b"Host: localhost\r\nConnection: close\r\n" + b"".join(line + b"\r\n" for line in lines),
             )
             got, _ = await raw(world.running.url, head)
             assert b" 401 " in got.split(b"\r\n")[0] or b" 400 " in got.split(b"\r\n")[0], (name, got[:200])
@@ -287,7 +288,7 @@ def test_bodies_have_a_greatest_length(tmp_path: Path) -> None:
     attack(tmp_path, test, limits={"body_bytes": 200_000})
 
 
-SMUGGLED = b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
 FRAMING: dict[str, bytes] = {
     "two lengths": request(call(), "Content-Length: 5"),
     "two equal lengths": request(call(), f"Content-Length: {len(call())}"),

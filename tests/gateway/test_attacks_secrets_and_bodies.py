@@ -151,7 +151,7 @@ async def look_at_all(world: Fleet, sinks: Sinks, traces: dict[str, str | None])
     sinks.add("settings dumped", repr(running.state.settings.model_dump()))
     sinks.add("settings as JSON", running.state.settings.model_dump_json())
     for each in gc.get_objects():
-        if isinstance(each, BaseException):
+        if issubclass(type(each), BaseException):
             sinks.add("exception", f"{each!r} {each!s}")
             with suppress(Exception):
                 sinks.add("exception's args", repr(each.args) + repr(getattr(each, "__notes__", "")))

@@ -442,7 +442,7 @@ def test_calls__a_slow_request_is_not_waited_for(tmp_path: Path) -> None:
         host, port = world.running.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(
-            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             b"content-length: 100\r\n\r\n{"
         )
         answer = await reader.read()
@@ -459,7 +459,7 @@ def test_calls__a_body_that_never_comes_is_a_client_that_left(tmp_path: Path) ->
     async def test(world: World) -> None:
         host, port = world.running.url.removeprefix("http://").split(":")
         _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{")
         await writer.drain()
         await asyncio.sleep(0.05)
         writer.close()

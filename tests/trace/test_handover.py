@@ -80,7 +80,7 @@ def test_handover__a_failure_is_told_to_those_who_wait_as_well() -> None:
 
     thread = threading.Thread(target=give)
     thread.start()
-    assert eventually(lambda: handed.waiting == 2)
+    assert eventually(lambda: handed._crowded)
     handed.fail(TraceError("no space is left", "failed"))
     thread.join(10)
     go.set()

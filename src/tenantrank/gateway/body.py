@@ -68,10 +68,10 @@ class Body:
             text = raw.decode()
         except UnicodeDecodeError:
             raise _invalid("not UTF-8") from None
-        if len(raw) > _FEW_BYTES and sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            raise _invalid(f"more than {MAX_VALUES} values")
         if is_nested_deeper(raw):
             raise _invalid(f"nested deeper than {MAX_NESTING} levels")
+        if len(raw) > _FEW_BYTES and sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            raise _invalid(f"more than {MAX_VALUES} values")
         try:
             return whatever_the_stack(lambda: cls(raw, *scan(text)))
         except json.JSONDecodeError as error:

@@ -6,9 +6,13 @@ says so under ``Origin``, and a name that was made to lead here is still what st
 
 from __future__ import annotations
 
+import re
+
 from tenantrank.gateway.problem import Problem
 from tenantrank.gateway.reading import Scope
 from tenantrank.gateway.settings import is_loopback
+
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
 
 
 def check_near(scope: Scope) -> None:
@@ -27,6 +31,6 @@ def check_near(scope: Scope) -> None:
 
 
 def _host_of(value: str) -> str:
-    if value.startswith("["):
-        return value[1:].partition("]")[0]
-    return value.rpartition(":")[0] if value.rpartition(":")[2].isdigit() and ":" in value else value
+    """Give the host without its port; what is neither a name, an address nor these in brackets is no host."""
+    form = _HOST.fullmatch(value)
+    return "" if form is None else form[1] or form[2]

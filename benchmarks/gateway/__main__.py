@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--report", type=Path, metavar="FILE", help="the page; standard output unless given")
     given = parser.parse_args(arguments)
-    plan = _QUICK if given.quick else Plan(tuple(given.connections), given.requests, given.rounds, given.soak)
+    plan = _QUICK if given.quick else Plan(tuple(given.connections), given.requests, given.rounds, soak=given.soak)
 
     def told(text: str) -> None:
         if sys.stderr.isatty():

@@ -25,8 +25,9 @@ lint: .venv/installed-dev  ## style, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-nojit: .venv/installed-dev  ## the tests again with kernels as plain Python, but for those that look at sockets
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests -q -n auto --ignore=tests/gateway --ignore=tests/testing
+nojit: .venv/installed-dev  ## the tests of what decides again, with kernels as plain Python
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests -q -n auto --ignore=tests/gateway --ignore=tests/testing \
+	  --ignore=tests/trace --ignore=tests/cli/test_serve.py --ignore=tests/cli/test_trace.py
 
 wheel: .venv/installed-dev  ## the wheel, built from the sdist, installed alone and tried
 	$(BIN)/python -m tests.wheel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +22,12 @@ from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, request_of,
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.misses import nearest_miss
 from tenantrank.engine.names import unknown_names
-from tenantrank.engine.rejections import Rejections, counted, first_clauses
+from tenantrank.engine.rejections import Rejections, counted, first_clauses, for_clauses
 from tenantrank.engine.request import Request, reduced_seed
-from tenantrank.engine.running import Prepared, Ranked, Ready, run, run_one
+from tenantrank.engine.running import Prepared, Ranked, run, run_one
 from tenantrank.errors import CatalogError, RulebookError
 from tenantrank.policy.arguments import check_type, listed, one_each
-from tenantrank.policy.normal_form import Node, clauses_of
+from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy, Term
 from tenantrank.policy.signature import V2, Version
 from tenantrank.policy.stack import whatever_the_stack
@@ -185,7 +185,7 @@ class Engine:
 
         What `Decision.rejected` says in words, for thousands of policies; arguments and errors as of `rank`.
         """
-        ready, at, clauses, index = self._for_clauses(policy, request)
+        ready, at, clauses, index = for_clauses(self._now, policy, request)
         first = first_clauses(ready, at, index.size, index.width)
         counts = np.bincount(first, minlength=len(clauses) + 1)[: len(clauses)].astype(np.int32)
         return Rejections(clauses, counts, first)
@@ -194,7 +194,7 @@ class Engine:
         self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None = None
     ) -> NDArray[np.int32]:
         """Count the offers that each clause is the first to turn away: the ``counts`` of `rejections` alone."""
-        ready, at, clauses, _ = self._for_clauses(policy, request)
+        ready, at, clauses, _ = for_clauses(self._now, policy, request)
         return counted(ready, at, len(clauses))
 
     def rank_many(
@@ -231,8 +231,9 @@ class Engine:
             as `rank`, and RequestError where the lengths differ
         """
         admitted = admitted_of(policies)
-        given = policies if type(policies) is tuple else admitted
-        rows, scores, ranked, survived = self.rank_rows(given, requests, k, seeds, on_progress)
+        rows, scores, ranked, survived = self.rank_rows(
+            policies if type(policies) is tuple else admitted, requests, k, seeds, on_progress
+        )
         kept = np.arange(rows.shape[1]) < ranked[:, None]
         offsets = np.zeros(len(admitted) + 1, dtype=np.int32)
         np.cumsum(ranked, out=offsets[1:])
@@ -258,10 +259,8 @@ class Engine:
         A tuple of policies of one version is remembered: when the same tuple is ranked again, under whatever health,
         requests and seeds, no policy has to be looked up. Lists, which may change, are looked up at each call.
         """
-        count = len(policies) if isinstance(policies, Sized) else None
-        if count is None:
-            policies = listed(policies, "policies")
-            count = len(policies)
+        policies = policies if type(policies) is tuple else listed(policies, "policies")
+        count = len(policies)
         requests = one_each(requests, "requests", count)
         seeds = one_each(seeds, "seeds", count)
         result = Ranked.empty(count, places_of(k, len(self.catalog)))
@@ -367,15 +366,6 @@ class Engine:
             return bool((int(masks[0, row >> 6]) >> (row & 63)) & 1)
 
         return apply_transform(transform, body, holds, seed, custom)
-
-    def _for_clauses(
-        self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None
-    ) -> tuple[Ready, int, tuple[str, ...], CatalogIndex]:
-        admitted, _ = parts_of(policy)
-        prepared = self._now.prepared(admitted.version, request_of(request))
-        programs, at = self._now.compiled.program(admitted, prepared.view)
-        clauses = tuple(clause.encoding for clause in clauses_of(self._now.compiled.envelope.effective(admitted)))
-        return prepared.ready_for(programs), at, clauses, prepared.view.index
 
     def nearest_miss(self, compiled: CompiledPolicy) -> list[str]:
         """Say, a line each, which are the fewest clauses of a tenant's policy that keep every offer out, and whose."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantrank.engine.given import parts_of, request_of
+from tenantrank.engine.index import CatalogIndex
+from tenantrank.engine.request import Request
 from tenantrank.engine.running import Ready, alone
+from tenantrank.policy.normal_form import clauses_of
+from tenantrank.policy.policy import Policy
 from tenantrank_kernels import clause_counts, first_failing, handle_of
+
+if TYPE_CHECKING:
+    from tenantrank.engine.generation import Generation
+    from tenantrank.tenants import CompiledPolicy
 
 
 class Rejections(NamedTuple):
@@ -24,6 +34,17 @@ class Rejections(NamedTuple):
     clauses: tuple[str, ...]
     counts: NDArray[np.int32]
     first: NDArray[np.uint16]
+
+
+def for_clauses(
+    now: Generation, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None
+) -> tuple[Ready, int, tuple[str, ...], CatalogIndex]:
+    """Give a frame for a policy's program, where that begins, the clauses of its filter, and the catalog's index."""
+    admitted, _ = parts_of(policy)
+    prepared = now.prepared(admitted.version, request_of(request))
+    programs, at = now.compiled.program(admitted, prepared.view)
+    clauses = tuple(clause.encoding for clause in clauses_of(now.compiled.envelope.effective(admitted)))
+    return prepared.ready_for(programs), at, clauses, prepared.view.index
 
 
 def counted(ready: Ready, at: int, clauses: int) -> NDArray[np.int32]:

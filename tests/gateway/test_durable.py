@@ -84,6 +84,27 @@ def test_call__leaves_a_decision_and_its_attempts_that_replay_to_the_same_bits(t
         assert verify(store).ok
 
 
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"prompt_tokens": 8, "completion_tokens": 50}, 58e-6),
+        ({"prompt_tokens": 8, "completion_tokens": 0}, 8e-6),
+        ({"prompt_tokens": 8}, None),
+        (None, None),
+    ],
+)
+def test_cost__is_unknown_where_a_count_is_missing(usage: Any, cost: float | None, tmp_path: Path) -> None:
+    answer = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}}], "usage": usage}
+
+    async def calls(it: World) -> None:
+        it.alpha.script(Reply(body=json.dumps(answer).encode()))
+        assert (await it.chat()).status == 200
+
+    run(tmp_path, calls, trace=TRACE)
+    ((_, after),) = records(tmp_path).values()
+    assert after["cost_usd"] == (None if cost is None else pytest.approx(cost))
+
+
 def test_audited__nothing_leaves_before_its_decision_is_on_disk(tmp_path: Path) -> None:
     async def calls(it: World) -> None:
         seen: list[bool] = []

@@ -102,8 +102,6 @@ def test_breakers_come_and_go() -> None:
 def test_credits_are_the_operators() -> None:
     observed = live(credits={"a": 5.0})
     assert observed.health(0.0).credits == {"a": 5.0}
-    observed.set_credits({"b": 1.0})
-    assert observed.health(0.0).credits == {"a": 5.0, "b": 1.0}
 
 
 def test_memory_is_bounded() -> None:

@@ -68,16 +68,6 @@ def test_take__a_clock_that_goes_back_gives_nothing() -> None:
             rates.take("a", rate)
 
 
-def test_keep__forgets_other_keys() -> None:
-    rates, rate = Rates(Clock()), Rate(1, 1)
-    rates.take("a", rate)
-    rates.take("b", rate)
-    rates.keep({"a"})
-    rates.take("b", rate)
-    with pytest.raises(Problem):
-        rates.take("a", rate)
-
-
 def test_take__holds_to_a_lower_limit_at_once() -> None:
     rates = Rates(Clock())
     rates.take("a", Rate(60, 100))

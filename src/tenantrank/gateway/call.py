@@ -132,7 +132,8 @@ class Call:
     def cost_usd(self) -> float | None:
         """What the answer cost by the catalog's prices and the provider's count of tokens; ``None`` where unknown."""
         outcome, (taken, made) = self.outcome, self._tokens
-        if outcome is None or outcome.chosen is None or taken is None:
+        # Embeddings have no output to count; a chat whose output nobody counted has an unknown cost, not a lower one.
+        if outcome is None or outcome.chosen is None or taken is None or (made is None and self._route == "chat"):
             return None
         row = self._engine.row_of_offer(outcome.chosen.offer_id)
         price_in, price_out = (float(self._engine.observed(name)[row]) for name in ("price_in", "price_out"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -164,10 +164,6 @@ class Live:
             if len(self._health.ema) > 2 * self._keys or len(self._health.breakers) > self._keys:
                 self._health = self._compacted()
         return self._health
-
-    def set_credits(self, credits: Mapping[str, float]) -> None:
-        """Replace what is known of some providers' credits; seen with the next `health`, whatever the time."""
-        self._health = self._health.updated(credits=credits)
 
     def per_offer(self, now_ms: float) -> dict[str, dict[str, Any]]:
         """Give what is published of each offer, with ``weight``, how many observations count of it now."""

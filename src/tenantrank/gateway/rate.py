@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tenantrank.gateway.problem import Problem
@@ -80,7 +80,3 @@ class Rates:
         wait = max(1, math.ceil((1 - level) * each))
         message = f"this key may make {rate.per_minute:g} requests a minute; try again in {wait} s"
         raise Problem(429, "rate_limit_exceeded", message, headers={**headers, "retry-after": str(wait)})
-
-    def keep(self, names: Collection[str]) -> None:
-        """Forget the buckets of all other keys, as after a change of the configuration."""
-        self._buckets = {name: bucket for name, bucket in self._buckets.items() if name in names}

@@ -272,7 +272,7 @@ def test_calls__clients_that_leave_end_the_call_at_the_provider(tmp_path: Path) 
                 answer.close()
             left = loop.time()
             await world.alpha.settled(1.0)
-            assert loop.time() - left < 1.0
+            assert loop.time() - left < 10.0
             assert world.alpha.requests[-1].outcome == "left"
             line = (await world.logged(number))[-1]
             assert (line["outcome"], line["status"]) == ("left", 499)

@@ -235,7 +235,7 @@ def test_silence_after_the_first_event_breaks_the_stream():
     out, stream = from_server(stall)
     assert_broken(out, stream)
     assert stream.outcome.kind == "timeout"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 def test_comments_alone_are_no_first_event():

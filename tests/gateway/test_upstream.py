@@ -250,7 +250,7 @@ def test_silence_ends_in_time(said, stream, timeouts):
     began = time.monotonic()
     given = calling(RawServer(silent_after(said)), stream=stream, timeouts=timeouts)
     assert (given.kind, given.accepted) == ("timeout", True)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 def test_slow_bytes_end_in_time():

@@ -264,7 +264,7 @@ def run(folder: Path, test: Callable[[World], Awaitable[None]], **sections: Any)
     """Run a test in a world of its own, and give the world as it was left."""
 
     async def whole() -> World:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async with world(folder, **sections) as made:
                 await test(made)
             return made

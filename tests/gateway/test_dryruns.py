@@ -53,6 +53,7 @@ def test_rank__is_the_decision_of_the_real_call() -> None:
         "score": 1.0,
         "price_in": 0.1,
         "price_out": 0.2,
+        "expected_cost_usd": None,
     }
     assert "canary" not in json.dumps(found)
 

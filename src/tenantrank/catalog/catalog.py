@@ -299,6 +299,15 @@ class Catalog:
     def _observations(self) -> Observations:
         return Observations(self._table, self._metadata, self.judged_at)
 
+    @property
+    def expects_costs(self) -> bool:
+        """Whether the field `expected_cost_usd` is worked out for each request, and the operator states none."""
+        return self._observations.expects_costs
+
+    def behind(self, field: str) -> tuple[str, ...]:
+        """Give the columns that a derived field is worked out from; none for one that is a column itself."""
+        return self._observations.behind(field)
+
     def numbers(self, field: str) -> npt.NDArray[np.float64]:
         """Give a Num field of every offer as float64: NaN where unknown, no default applied, never −0.0.
 

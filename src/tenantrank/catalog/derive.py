@@ -6,6 +6,7 @@ A derived fact is unknown wherever what it rests on is unknown, and gives way to
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -15,13 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tenantrank.catalog.schema import GEOS, kind_of_type
+from tenantrank.catalog.schema import EXPECTED_COST, GEOS, kind_of_type
 from tenantrank.catalog.sources.regions import area_of
 from tenantrank.policy.places import place_name
 from tenantrank.policy.signature import Sort
 
 Flags = npt.NDArray[np.int8]
 Numbers = npt.NDArray[np.float64]
+
+_FROM = "derived from "
 
 TRUE, FALSE, UNKNOWN = np.int8(1), np.int8(0), np.int8(-1)
 
@@ -40,6 +43,12 @@ class Derived:
     description: str
     source: str
     values: Callable[[], Flags | Numbers]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it is worked out from; none for what a request has a part in."""
+        told = self.source.removeprefix(_FROM)
+        return () if told == self.source else tuple(re.split(", else | and ", told))
 
 
 def bool_values(column: pa.ChunkedArray) -> Flags:
@@ -67,9 +76,8 @@ def derived_facts(table: pa.Table, judged_at: date | None) -> Iterator[Derived]:
     yield from _prices(table)
     yield from _dates(table, judged_at)
     for name, column, true, false, description in _LABELS:
-        yield Derived(
-            name, "Bool", False, "", description, f"derived from {column}", _label(table, column, true, false)
-        )
+        source = f"{_FROM}{column}" + (" and trains_on_data" if column == "zdr" else "")
+        yield Derived(name, "Bool", False, "", description, source, _label(table, column, true, false))
     yield from _places(table)
 
 
@@ -85,6 +93,9 @@ def _prices(table: pa.Table) -> Iterator[Derived]:
     yield Derived("priced", "Bool", False, "", "input and output price are both known", source, priced)
     described = "both prices are listed as 0"
     yield Derived("price_zero_listed", "Bool", False, "", described, source, zero)
+    described = "what the call is expected to cost; unknown without a request's estimates"
+    source = "a request's token estimates and the prices"
+    yield Derived(EXPECTED_COST, "Num", math.inf, "USD", described, source, lambda: np.full(table.num_rows, math.nan))
 
 
 def _dates(table: pa.Table, judged_at: date | None) -> Iterator[Derived]:

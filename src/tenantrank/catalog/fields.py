@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tenantrank.catalog.derive import Derived, Flags, Numbers, bool_values, derived_facts, number_values
 from tenantrank.catalog.metadata import Metadata
-from tenantrank.catalog.schema import BY_NAME, kind_of_type
+from tenantrank.catalog.schema import BY_NAME, EXPECTED_COST, kind_of_type
 from tenantrank.errors import CatalogError
 from tenantrank.policy.signature import BUILTIN_FIELDS, VERSIONS, Field, Fields, Sort
 
@@ -40,6 +40,16 @@ class Observations:
         facts = {fact.name: fact for fact in derived_facts(table, judged_at)}
         self._derived = {name: fact for name, fact in facts.items() if not self._is_stated(name)}
         self.fields = self._vocabulary(metadata, facts)
+
+    @property
+    def expects_costs(self) -> bool:
+        """Whether `expected_cost_usd` is worked out for each request, and the operator states none."""
+        return EXPECTED_COST in self._derived
+
+    def behind(self, name: str) -> tuple[str, ...]:
+        """Give the columns that a derived field is worked out from; none for any other."""
+        fact = self._derived.get(name)
+        return () if fact is None else fact.columns
 
     def flags(self, name: str) -> Flags:
         """Give a Bool field as int8: 1 true, 0 false, −1 unknown."""
@@ -102,6 +112,8 @@ class Observations:
 
     def _field_of_fact(self, fact: Derived) -> Field:
         values = self._cache[fact.name, fact.sort] = _read_only(fact.values())
+        if fact.name == EXPECTED_COST:
+            return Field(fact.name, fact.sort, fact.default, fact.unit, fact.description, fact.source)
         known = np.count_nonzero(~np.isnan(values)) if fact.sort == "Num" else np.count_nonzero(values >= 0)
         share = _share(int(known), self._table.num_rows)
         return Field(fact.name, fact.sort, fact.default, fact.unit, fact.description, fact.source, share)

@@ -23,6 +23,9 @@ CAPABILITY_PREFIX = "capability:"
 OFFER_PREFIX = "offer:"
 """Begins the column of a further key of a record's ``offer`` map."""
 
+EXPECTED_COST = "expected_cost_usd"
+"""The field of what a call is expected to cost, worked out from a request's estimates and the catalog's prices."""
+
 GEOS: tuple[str, ...] = (
     "africa", "apac", "au", "ca", "ch", "cn", "eu", "global", "in", "jp", "kr", "me", "sa", "sg", "uk", "us", "us-gov",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantrank.catalog.schema import EXPECTED_COST
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import Fragments, lower
@@ -16,6 +17,7 @@ from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
 from tenantrank.engine.view import View
 from tenantrank.policy import admission
+from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy
 from tenantrank.policy.signature import VERSIONS, Version
 from tenantrank.policy.stack import whatever_the_stack
@@ -24,6 +26,7 @@ _PROGRAM_BYTES = 128 * 1024 * 1024  # what the programs of a version may take be
 
 
 _BATCHES_KEPT = 2
+_COSTS = f'"{EXPECTED_COST}"'
 _identity = attrgetter("identity")
 
 
@@ -45,6 +48,13 @@ class Compiled:
         self.programs: dict[Version, Programs] = {version: Programs() for version in VERSIONS}
         self._fragments: dict[Version, Fragments] = {version: {} for version in VERSIONS}
         self._batches: tuple[Batch, ...] = ()
+
+    def reads_costs(self, root: Node) -> bool:
+        """Say whether a term under the envelope may read what a call is expected to cost."""
+        if not self.index.catalog.expects_costs:
+            return False
+        envelope = self.envelope.term
+        return _COSTS in root.encoding or (envelope is not None and _COSTS in envelope.root.encoding)
 
     def program(self, policy: Policy, view: View) -> tuple[Programs, int]:
         """Give the set of programs that holds a policy's, and where it begins, compiling it on first use.

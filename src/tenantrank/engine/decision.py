@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
@@ -74,6 +75,20 @@ class Decision:
     def as_of(self) -> date | None:
         """The day by which the catalog judged deprecation and the like, ``None`` without one."""
         return self.engine.catalog.judged_at
+
+    @property
+    def expected_costs(self) -> tuple[float | None, ...]:
+        """What the call is expected to cost in USD at each ranked offer, by the request's token estimates.
+
+        ``None`` where a price that counts is unknown, and throughout where the request estimates no tokens; see
+        `tenantrank.catalog.costs.expected_costs`.
+        """
+        tokens = self.request.tokens
+        if tokens is None:
+            return (None,) * len(self.offer_ids)
+        rows = [self.engine.row_of_offer(offer) for offer in self.offer_ids]
+        costs = self.engine.costs(tokens, self.policy.version, rows).tolist()
+        return tuple([None if math.isnan(cost) else cost for cost in costs])
 
     @property
     def envelope_identity(self) -> str | None:

@@ -10,8 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tenantrank.catalog import Catalog
+from tenantrank.catalog.costs import EVERY, Rows, Tokens
 from tenantrank.catalog.health import Health
-from tenantrank.engine.batches import Chunk, admitted_of, chunks_of, taken
+from tenantrank.engine.batches import admitted_of, chunks_of, taken
+from tenantrank.engine.chunk_runs import rank_chunk
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
@@ -19,12 +21,13 @@ from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.explain import Explanation
 from tenantrank.engine.generation import Generation
 from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, request_of, threads_of
+from tenantrank.engine.holding import holding
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.misses import nearest_miss
 from tenantrank.engine.names import unknown_names
 from tenantrank.engine.rejections import Rejections, counted, first_clauses, for_clauses
 from tenantrank.engine.request import Request, reduced_seed
-from tenantrank.engine.running import Prepared, Ranked, run, run_one
+from tenantrank.engine.running import Ranked, run_one
 from tenantrank.errors import CatalogError, RulebookError
 from tenantrank.policy.arguments import check_type, listed, one_each
 from tenantrank.policy.normal_form import Node
@@ -166,9 +169,8 @@ class Engine:
             for a request, seed or k that is not of the documented shape
         """
         admitted, origins = (policy, None) if type(policy) is Policy else parts_of(policy)
-        version = admitted.version
         needed = NO_REQUEST if request is None else request_of(request)
-        prepared = self._now.prepared(version, needed)
+        prepared = self._now.prepared_for(admitted, needed)
         index = prepared.view.index
         places = k if type(k) is int and 0 < k <= index.size else places_of(k, index.size)
         drawn = 0 if seed is None else reduced_seed(seed)
@@ -269,7 +271,7 @@ class Engine:
             needed = None if requests is None else [request_of(each) for each in taken(requests, at)]
             drawn = None if seeds is None else [reduced_seed(each) for each in taken(seeds, at)]
             part = result.part(at) if isinstance(at, slice) else result.like(len(at))
-            self._run(chunk, needed, drawn, part)
+            rank_chunk(self._now, chunk, taken(policies, at), needed, drawn, part, self._threads)
             if not isinstance(at, slice):
                 result.put(at, part)
             if on_progress is not None:
@@ -319,6 +321,19 @@ class Engine:
         self.catalog.numbers(field)  # refuses what is no Num field
         return self._now.view(version).values(field)
 
+    def holds(
+        self, conditions: Sequence[Node], version: Version = V2, request: Mapping[str, Any] | Request | None = None
+    ) -> NDArray[np.bool_]:
+        """Say which offers satisfy each of several Preds in normal form, (conditions, offers), in catalog order."""
+        return holding(self._now, conditions, version, request_of(request))
+
+    def costs(self, tokens: Tokens, version: Version = V2, rows: Rows = EVERY) -> NDArray[np.float64]:
+        """Give what one call costs in USD at each offer, or at some catalog rows, NaN where unknown.
+
+        By the prices that policies of a version see now; see `tenantrank.catalog.costs.expected_costs`.
+        """
+        return self._now.view(version).costs(tokens, rows)
+
     def row_of_offer(self, offer_id: str) -> int:
         """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
         check_type(offer_id, str, "an offer id")
@@ -357,8 +372,8 @@ class Engine:
     ) -> dict[str, Any]:
         """Apply an Xform in normal form, otherwise as `transform`."""
         reduced_seed(seed)  # refuses what is no seed
-        view = self._now.view(version)
         needed = request_of(request)
+        view = self._now.view(version, self._now.tokens_for(transform, needed))
         row = self.row_of_offer(offer_id)
 
         def holds(condition: Node) -> bool:
@@ -375,22 +390,11 @@ class Engine:
         self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None
     ) -> Explanation:
         """Explain a decision on a policy: the work behind `Decision.explain`."""
-        parts = self._now.compiled.envelope.parts(policy, origins or {}, self._now.view)
+        tokens = self._now.tokens_for(policy.root, request)
+        parts = self._now.compiled.envelope.parts(
+            policy, origins or {}, lambda version: self._now.view(version, tokens)
+        )
         return whatever_the_stack(lambda: Explanation(parts, request))
-
-    def _run(
-        self, chunk: Chunk, requests: Sequence[Request] | None, seeds: Sequence[int] | None, result: Ranked
-    ) -> None:
-        """Rank policies of one version, each for its own request."""
-        version, _, programs, starts = chunk
-        distinct = [NO_REQUEST] if requests is None else list(dict.fromkeys(requests))
-        place_of = {request: place for place, request in enumerate(distinct)}
-        needs = np.zeros(len(starts), dtype=np.int32)
-        if requests is not None:
-            needs[:] = [place_of[request] for request in requests]
-        drawn = np.zeros(len(starts), dtype=np.int64) if seeds is None else np.array(seeds, dtype=np.int64)
-        prepared = Prepared.several([self._now.prepared(version, request) for request in distinct])
-        run(prepared, programs, starts, needs, drawn, result, self._threads)
 
     def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
         ids = pa.array(self.catalog.offer_ids, pa.string())

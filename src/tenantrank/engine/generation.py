@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tenantrank.catalog.costs import Tokens
 from tenantrank.catalog.health import Health
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
@@ -12,10 +13,13 @@ from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import Request
 from tenantrank.engine.running import Prepared
 from tenantrank.engine.view import View
+from tenantrank.policy.normal_form import Node
+from tenantrank.policy.policy import Policy
 from tenantrank.policy.signature import V1, V2, Version
 from tenantrank_kernels import opcodes as op
 
 _REQUEST_BYTES_KEPT = 32 * 1024 * 1024  # what requests that were made ready may take, the latest of them kept
+_BILLED_KEPT = 16  # estimates of tokens, the latest, whose costs are kept; each takes a column with its order
 
 
 class Generation:
@@ -37,10 +41,20 @@ class Generation:
         self._earlier = {} if before is None else dict(before._views)
         self._views: dict[Version, View] = {}
         self._requests: Recent[Prepared] = Recent(_REQUEST_BYTES_KEPT, lambda prepared: prepared.nbytes)
+        self._billed: Recent[View] = Recent(_BILLED_KEPT)
+        self._billed_requests: Recent[Prepared] = Recent(_BILLED_KEPT)
         self._plain: dict[Version, Prepared] = {}
 
-    def view(self, version: Version) -> View:
-        """Give what policies of a version observe."""
+    def tokens_for(self, root: Node, request: Request) -> Tokens | None:
+        """Give what a request's call is estimated to take, where that has a part in what a term comes to."""
+        if request.estimated_input_tokens is None or not self.compiled.reads_costs(root):
+            return None
+        return request.tokens
+
+    def view(self, version: Version, tokens: Tokens | None = None) -> View:
+        """Give what policies of a version observe, where tokens are given with what calls of so many cost."""
+        if tokens is not None:
+            return self._billed.get((version, tokens), lambda: self.view(version).billed(tokens))
         view = self._views.get(version)
         if view is None:
             earlier = self._earlier.pop(version, None)
@@ -51,16 +65,23 @@ class Generation:
         """Give the request that asks for nothing, made ready for policies of a version."""
         return self._plain.get(version) or self._plain.setdefault(version, self._prepare(version, NO_REQUEST))
 
-    def prepared(self, version: Version, request: Request) -> Prepared:
-        """Give a request made ready for policies of a version."""
+    def prepared_for(self, policy: Policy, request: Request) -> Prepared:
+        """Give a request made ready for one policy."""
+        if request is NO_REQUEST:
+            return self.plain(policy.version)
+        return self.prepared(policy.version, request, self.tokens_for(policy.root, request))
+
+    def prepared(self, version: Version, request: Request, tokens: Tokens | None = None) -> Prepared:
+        """Give a request made ready for policies of a version; tokens as `tokens_for` gives them."""
         if request is NO_REQUEST:
             return self.plain(version)
-        return self._requests.get((version, request), lambda: self._prepare(version, request))
+        kept = self._requests if tokens is None else self._billed_requests
+        return kept.get((version, request), lambda: self._prepare(version, request, tokens))
 
-    def _prepare(self, version: Version, request: Request) -> Prepared:
-        view = self.view(version)
+    def _prepare(self, version: Version, request: Request, tokens: Tokens | None = None) -> Prepared:
+        view = self.view(version, tokens)
         rows = view.live_rows(request)
         if version == V1 and self.compiled.envelope.clauses:
-            masks = clause_masks(self.compiled.envelope.clauses, self.view(V2), request)
+            masks = clause_masks(self.compiled.envelope.clauses, self.view(V2, tokens), request)
             rows[op.ENVELOPE] = np.bitwise_and.reduce(masks, axis=0)
         return Prepared(view, rows, view.request_columns(request))

@@ -106,6 +106,16 @@ class Observations:
                 other._make_order(field, _moved_order(earlier, column, rows))
         return other
 
+    def with_column(self, field: int, column: NDArray[np.float64]) -> Observations:
+        """Give observations that differ in one whole column, whose order is made when a program needs it."""
+        other = self.changed({})
+        other.columns[field] = column
+        other._orders[field] = _UNMADE
+        other._tables[0] = other._tables[0].replaced(field, column)
+        for table, part in enumerate(_UNMADE.parts, 1):
+            other._tables[table] = other._tables[table].replaced(field, part)
+        return other
+
     def frame_of(
         self,
         programs: Programs,

@@ -41,7 +41,7 @@ def for_clauses(
 ) -> tuple[Ready, int, tuple[str, ...], CatalogIndex]:
     """Give a frame for a policy's program, where that begins, the clauses of its filter, and the catalog's index."""
     admitted, _ = parts_of(policy)
-    prepared = now.prepared(admitted.version, request_of(request))
+    prepared = now.prepared_for(admitted, request_of(request))
     programs, at = now.compiled.program(admitted, prepared.view)
     clauses = tuple(clause.encoding for clause in clauses_of(now.compiled.envelope.effective(admitted)))
     return prepared.ready_for(programs), at, clauses, prepared.view.index

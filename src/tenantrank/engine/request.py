@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from operator import attrgetter
 from typing import Any
 
+from tenantrank.catalog.costs import MOST_TOKENS, Tokens, check_residency
 from tenantrank.errors import RequestError
 from tenantrank.policy.admission import shown
 
@@ -26,9 +27,10 @@ _NUMBERS = (
     "max_cost_usd",
     "estimated_input_tokens",
     "estimated_output_tokens",
+    "estimated_cached_share",
     "free_credit_threshold_usd",
 )
-_TEXTS = ("model_family", "tier", "privacy")
+_TEXTS = ("model_family", "tier", "privacy", "estimated_residency")
 FILTERED_BY = attrgetter("needs", "scope", "model_family", "tier", "privacy", "min_context", "min_quality", "min_tok_s")
 """Gives what of a request filters have a part in; the rest is for scorers."""
 _LARGEST = sys.float_info.max
@@ -55,6 +57,8 @@ class Request:
     max_cost_usd: float | None = None
     estimated_input_tokens: float | None = None
     estimated_output_tokens: float | None = None
+    estimated_cached_share: float | None = None
+    estimated_residency: str | None = None
     free_credit_threshold_usd: float | None = None
 
     @classmethod
@@ -92,9 +96,21 @@ class Request:
         _text(self.scope, "request.scope")
         if self.privacy is not None and self.privacy not in _PRIVACY:
             raise RequestError(f"request.requirements.privacy must be one of {', '.join(_PRIVACY)}")
+        share = self.estimated_cached_share
+        if share is not None and not 0.0 <= share <= 1.0:
+            raise RequestError(f"request.requirements.estimated_cached_share must be 0 to 1, got {shown(share)}")
+        check_residency(self.estimated_residency, "request.requirements.estimated_residency")
         if not isinstance(self.needs, tuple) or any(need not in NEEDS for need in self.needs):
             raise RequestError(f"a request's needs are a tuple of {', '.join(NEEDS)}, got {shown(self.needs)}")
         object.__setattr__(self, "needs", tuple(need for need in NEEDS if need in self.needs))
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """What the call is estimated to take; ``None`` where input or output is not estimated, or not sensibly."""
+        taken, given = self.estimated_input_tokens, self.estimated_output_tokens
+        if taken is None or given is None or not (0.0 <= taken <= MOST_TOKENS and 0.0 <= given <= MOST_TOKENS):
+            return None
+        return Tokens(taken, given, self.estimated_cached_share or 0.0, self.estimated_residency)
 
 
 def _needs(body: Mapping[str, Any], required: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantrank.catalog.costs import EVERY, Rows, Tokens, expected_costs
 from tenantrank.catalog.health import Health
+from tenantrank.catalog.schema import EXPECTED_COST
 from tenantrank.engine.columns import OBSERVED, Part, clamp01, column, first_known, observed
 from tenantrank.engine.index import Bits, CatalogIndex
 from tenantrank.engine.observations import Moved, Observations
@@ -15,7 +18,7 @@ from tenantrank.engine.request import Request
 from tenantrank.policy.signature import V1, Version
 from tenantrank_kernels import opcodes as op
 
-_CAPABILITY = {
+CAPABILITY_OF_NEED = {
     "tools": "supports_tools",
     "vision": "supports_vision",
     "json_mode": "supports_json_mode",
@@ -80,6 +83,21 @@ class View:
         padded[: self.index.size] = column(name, self.index, self._health, self.version, self._whole)
         return padded
 
+    def billed(self, tokens: Tokens) -> View:
+        """Give what is observed where a call takes so many tokens: `expected_cost_usd` is then known."""
+        other = copy(self)
+        column = np.zeros(self.index.width)
+        costs = self.costs(tokens)
+        unknown = float(self.index.catalog.fields[EXPECTED_COST].default)
+        column[: self.index.size] = np.where(np.isnan(costs), unknown, costs)
+        other.observations = self.observations.with_column(self.position[EXPECTED_COST], column)
+        return other
+
+    def costs(self, tokens: Tokens, rows: Rows = EVERY) -> NDArray[np.float64]:
+        """Give what a call costs at some offers, (rows,) USD, NaN where unknown, by the prices observed."""
+        price_in, price_out = self.values("price_in")[rows], self.values("price_out")[rows]
+        return expected_costs(self.index.catalog, tokens, price_in, price_out, rows)
+
     def values(self, field: str) -> NDArray[np.float64]:
         """Give one Num field as policies see it, (size,)."""
         return self.observations.columns[self.position[field]][: self.index.size]
@@ -113,7 +131,7 @@ class View:
         """Give what `meets_req` checks for a request, as reason and bitset, in the order of the checks (section 4)."""
         index = self.index
         checks = [
-            (f"missing_capability:{need}", index.bits(("capability", _CAPABILITY[need]))) for need in request.needs
+            (f"missing_capability:{need}", index.bits(("capability", CAPABILITY_OF_NEED[need]))) for need in request.needs
         ]
         if request.min_context is not None:
             checks.append(("min_context", index.pack(self.values("context") >= request.min_context)))

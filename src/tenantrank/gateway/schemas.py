@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tenantrank.catalog.schema import GEOS
 from tenantrank.engine.request import NEEDS
 from tenantrank.gateway.dryruns import MOST_REQUESTS
 from tenantrank.gateway.members import REROUTING
@@ -55,6 +56,8 @@ _REQUIREMENTS = record(
         "max_cost_usd": _AMOUNT,
         "estimated_input_tokens": _AMOUNT,
         "estimated_output_tokens": _AMOUNT,
+        "estimated_cached_share": {"type": "number", "minimum": 0, "maximum": 1},
+        "estimated_residency": {"enum": list(GEOS)},
         "free_credit_threshold_usd": _AMOUNT,
         "model_family": STRING,
         "tier": STRING,
@@ -141,6 +144,7 @@ _RANKED = record(
         "score": nullable(NUMBER),
         "price_in": nullable(NUMBER),
         "price_out": nullable(NUMBER),
+        "expected_cost_usd": nullable(NUMBER),
     }
 )
 _PROVENANCE = {"catalog_id": STRING, "as_of": nullable(STRING), "envelope_identity": nullable(STRING)}

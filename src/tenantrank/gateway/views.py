@@ -42,7 +42,7 @@ def provenance_json(engine: Engine) -> dict[str, Any]:
 
 
 def ranked_json(decision: Decision, engine: Engine) -> list[dict[str, Any]]:
-    """Give ranked offers, best first, with scores, and prices in USD per 1M tokens as the policy saw them."""
+    """Give ranked offers, best first: scores, prices in USD per 1M tokens as the policy saw them, expected costs."""
     catalog = engine.catalog
     rows = [engine.row_of_offer(offer) for offer in decision.offer_ids]
     prices_in, prices_out = (engine.observed(name)[rows].tolist() for name in ("price_in", "price_out"))
@@ -56,9 +56,10 @@ def ranked_json(decision: Decision, engine: Engine) -> list[dict[str, Any]]:
             "score": finite(score),
             "price_in": finite(price_in),
             "price_out": finite(price_out),
+            "expected_cost_usd": cost,
         }
-        for offer, row, score, price_in, price_out in zip(
-            decision.offer_ids, rows, decision.scores, prices_in, prices_out, strict=True
+        for offer, row, score, price_in, price_out, cost in zip(
+            decision.offer_ids, rows, decision.scores, prices_in, prices_out, decision.expected_costs, strict=True
         )
     ]
 

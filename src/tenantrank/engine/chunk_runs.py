@@ -1,0 +1,87 @@
+"""One chunk of a batch ranked; policies that read what calls cost are parted by the tokens of their requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tenantrank.catalog.costs import Tokens
+from tenantrank.engine.batches import Chunk, admitted_of
+from tenantrank.engine.generation import Generation
+from tenantrank.engine.given import NO_REQUEST
+from tenantrank.engine.request import Request
+from tenantrank.engine.running import Prepared, Ranked, run
+
+
+def rank_chunk(
+    now: Generation,
+    chunk: Chunk,
+    policies: Sequence[object],
+    requests: Sequence[Request] | None,
+    seeds: Sequence[int] | None,
+    result: Ranked,
+    threads: int,
+) -> None:
+    """Rank the policies of a chunk, each for its own request.
+
+    Parameters
+    ----------
+    now
+        the generation they are ranked under
+    chunk, policies
+        the chunk, and its policies, admitted or compiled ones
+    requests, seeds
+        one for each policy, or ``None``; seeds are reduced
+    result
+        written
+    threads
+        the most threads to use
+    """
+    for tokens, places in _by_tokens(now, policies, requests):
+        if places is None:
+            _rank(now, chunk, requests, seeds, result, threads, tokens)
+            continue
+        part = result.like(len(places))
+        some = Chunk(chunk.version, places, chunk.programs, chunk.starts[places])
+        asked = None if requests is None else [requests[place] for place in places]
+        drawn = None if seeds is None else [seeds[place] for place in places]
+        _rank(now, some, asked, drawn, part, threads, tokens)
+        result.put(places, part)
+
+
+def _by_tokens(
+    now: Generation, policies: Sequence[object], requests: Sequence[Request] | None
+) -> Iterator[tuple[Tokens | None, list[int] | None]]:
+    """Part a chunk by what its calls are estimated to take, where its policies read what that costs.
+
+    One view of the offers knows the costs of one estimate. Places are ``None`` for the whole chunk.
+    """
+    if requests is None or all(request.estimated_input_tokens is None for request in requests):
+        yield None, None
+        return
+    parts: dict[Tokens | None, list[int]] = {}
+    for place, (policy, request) in enumerate(zip(admitted_of(policies), requests, strict=True)):
+        parts.setdefault(now.tokens_for(policy.root, request), []).append(place)
+    whole = len(parts) == 1
+    yield from ((tokens, None if whole else places) for tokens, places in parts.items())
+
+
+def _rank(
+    now: Generation,
+    chunk: Chunk,
+    requests: Sequence[Request] | None,
+    seeds: Sequence[int] | None,
+    result: Ranked,
+    threads: int,
+    tokens: Tokens | None,
+) -> None:
+    version, _, programs, starts = chunk
+    distinct = [NO_REQUEST] if requests is None else list(dict.fromkeys(requests))
+    place_of = {request: place for place, request in enumerate(distinct)}
+    needs = np.zeros(len(starts), dtype=np.int32)
+    if requests is not None:
+        needs[:] = [place_of[request] for request in requests]
+    drawn = np.zeros(len(starts), dtype=np.int64) if seeds is None else np.array(seeds, dtype=np.int64)
+    prepared = Prepared.several([now.prepared(version, request, tokens) for request in distinct])
+    run(prepared, programs, starts, needs, drawn, result, threads)

@@ -59,6 +59,15 @@ class Tokens:
             object.__setattr__(self, name, float(value) + 0.0)
         check_residency(self.residency, "tokens: residency")
 
+    @classmethod
+    def sensible(
+        cls, taken: float | None, given: float | None, cached_share: float = 0.0, residency: str | None = None
+    ) -> Tokens | None:
+        """Give tokens as a request estimates or a provider counts them; ``None`` for numbers that are none."""
+        if taken is None or given is None or not (0.0 <= taken <= MOST_TOKENS and 0.0 <= given <= MOST_TOKENS):
+            return None
+        return cls(taken, given, cached_share, residency)
+
     @property
     def total(self) -> float:
         """Input and output together."""

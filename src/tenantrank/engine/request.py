@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from operator import attrgetter
 from typing import Any
 
-from tenantrank.catalog.costs import MOST_TOKENS, Tokens, check_residency
+from tenantrank.catalog.costs import Tokens, check_residency
 from tenantrank.errors import RequestError
 from tenantrank.policy.admission import shown
 
@@ -108,9 +108,7 @@ class Request:
     def tokens(self) -> Tokens | None:
         """What the call is estimated to take; ``None`` where input or output is not estimated, or not sensibly."""
         taken, given = self.estimated_input_tokens, self.estimated_output_tokens
-        if taken is None or given is None or not (0.0 <= taken <= MOST_TOKENS and 0.0 <= given <= MOST_TOKENS):
-            return None
-        return Tokens(taken, given, self.estimated_cached_share or 0.0, self.estimated_residency)
+        return Tokens.sensible(taken, given, self.estimated_cached_share or 0.0, self.estimated_residency)
 
 
 def _needs(body: Mapping[str, Any], required: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from tenantrank.catalog.costs import MOST_TOKENS, Tokens
+from tenantrank.catalog.costs import Tokens
 from tenantrank.engine import Decision, Engine, Request
 from tenantrank.gateway.auth import Caller
 from tenantrank.gateway.body import Body
@@ -136,10 +136,10 @@ class Call:
         # Embeddings have no output to count; a chat whose output nobody counted has an unknown cost, not a lower one.
         if outcome is None or outcome.chosen is None or taken is None or (made is None and self._route == "chat"):
             return None
-        if not (0 <= taken <= MOST_TOKENS and 0 <= (made or 0) <= MOST_TOKENS):
+        if (tokens := Tokens.sensible(taken, made or 0)) is None:
             return None
         row = self._engine.row_of_offer(outcome.chosen.offer_id)
-        cost = float(self._engine.costs(Tokens(taken, made or 0), rows=[row])[0])
+        cost = float(self._engine.costs(tokens, rows=[row])[0])
         return None if math.isnan(cost) else cost
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from tenantrank.catalog import Catalog
+from tenantrank.catalog.costs import Doubles, Tokens, expected_costs
 from tenantrank.engine import Engine
 from tenantrank.engine.recent import Recent
 from tenantrank.errors import RulebookError, TraceError
@@ -25,7 +26,6 @@ from tenantrank.trace.store import Reader, Stored
 _LISTED = 1000  # changes, and reasons of decisions that could not be compared, that are kept with their words
 _STEP = 1024
 _CATALOGS = 8
-_PER = 1e6  # tokens that a catalog's prices are for
 
 
 class Used(NamedTuple):
@@ -201,7 +201,7 @@ class _Prices:
 
     def __init__(self, restored: Restored) -> None:
         self._restored = restored
-        self._known: Recent[tuple[Catalog, dict[str, tuple[float, float]]]] = Recent(_CATALOGS)
+        self._known: Recent[_Priced] = Recent(_CATALOGS)
 
     def costs(self, record: Mapping[str, Any], now: Catalog, offer: str, used: Used) -> tuple[float, float] | None:
         """Give the cost of the offer that answered then, and of another one now; ``None`` where a price is unknown."""
@@ -214,12 +214,24 @@ class _Prices:
 
     def _cost(self, catalog: Catalog, offer: str, used: Used) -> float | None:
         # By address: what is remembered holds the catalog, so that no other has it.
-        _, prices = self._known.get(id(catalog), lambda: (catalog, _prices_of(catalog)))
-        price_in, price_out = prices.get(offer, (math.nan, math.nan))
-        cost = price_in * used.tokens_in / _PER + price_out * used.tokens_out / _PER
+        priced = self._known.get(id(catalog), lambda: _Priced.of(catalog))
+        row, tokens = priced.rows.get(offer), Tokens.sensible(used.tokens_in, used.tokens_out)
+        if row is None or tokens is None:
+            return None
+        rows = [row]
+        cost = float(expected_costs(catalog, tokens, priced.price_in[rows], priced.price_out[rows], rows)[0])
         return None if math.isnan(cost) else cost
 
 
-def _prices_of(catalog: Catalog) -> dict[str, tuple[float, float]]:
-    numbers = [catalog.numbers(name).tolist() for name in ("price_in", "price_out")]
-    return dict(zip(catalog.offer_ids, zip(*numbers, strict=True), strict=True))
+class _Priced(NamedTuple):
+    """A catalog with the rows of its offers and their list prices."""
+
+    catalog: Catalog
+    rows: Mapping[str, int]
+    price_in: Doubles
+    price_out: Doubles
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> _Priced:
+        rows = {offer: row for row, offer in enumerate(catalog.offer_ids)}
+        return cls(catalog, rows, catalog.numbers("price_in"), catalog.numbers("price_out"))

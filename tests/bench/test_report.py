@@ -10,9 +10,9 @@ import pytest
 
 from tenantrank.bench.optional import AbsentError
 from tenantrank.bench.plots import draw
-from tenantrank.bench.report import BEGIN, END, main, write_between, write_report
+from tenantrank.bench.report import BEGIN, END, SUMMARY_BEGIN, SUMMARY_END, main, write_between, write_report
 from tenantrank.bench.results import Row, Run
-from tenantrank.bench.tables import figure, losses, markdown, table
+from tenantrank.bench.tables import figure, losses, markdown, summary, table
 from tenantrank.errors import InputError
 from tests.bench.works import row, run
 
@@ -102,6 +102,23 @@ def test_write_between__replaces_what_is_between_the_markers_only(tmp_path: Path
     assert once.startswith(f"before\n{BEGIN}\n\nA CPU")
     assert once.endswith(f"\n{END}\nafter\n")
     assert "what was there" not in once
+
+
+def test_write_between__a_page_with_the_markers_of_the_summary_gets_that(tmp_path: Path, made: Run) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{SUMMARY_BEGIN}\nwhat was there\n{SUMMARY_END}\nafter\n")
+    write_between(page, made)
+    text = page.read_text()
+
+    assert text.startswith(f"before\n{SUMMARY_BEGIN}\n\n| six shapes, µs per policy | 512 offers | 2,048 offers |\n")
+    assert "| DuckDB | 761 | 772 |\n\nA CPU. Commit 0123456789ab with changes; " in text
+    assert f"Losses and goals missed in the whole run: {len(losses(made))}.\n\n{SUMMARY_END}\nafter\n" in text
+    assert "blends" not in text
+
+
+def test_summary__needs_the_rankings() -> None:
+    with pytest.raises(InputError, match="no rankings of the six shapes"):
+        summary(run([row("engine", 0.8, "engine", "cold", "warm cache", None)]))
 
 
 @pytest.mark.parametrize("text", ["nothing", BEGIN, f"{END} {BEGIN}", f"{BEGIN}{BEGIN}{END}"])

@@ -1,4 +1,4 @@
-"""The report: a run's tables written between two markers of a document, and its plots into a folder.
+"""The report: a run's tables, or their summary, between two markers of a document, and its plots into a folder.
 
 Run as ``python -m tenantrank.bench.report RESULTS.json --into DOCUMENT [--plots FOLDER]``.
 """
@@ -12,16 +12,19 @@ from pathlib import Path
 
 from tenantrank.bench.plots import draw
 from tenantrank.bench.results import Run, read_run
-from tenantrank.bench.tables import markdown
+from tenantrank.bench.tables import markdown, summary
 from tenantrank.errors import InputError, TenantrankError
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+SUMMARY_BEGIN, SUMMARY_END = "<!-- bench-summary:begin -->", "<!-- bench-summary:end -->"
 
 _PAGE = f"# Benchmarks\n\n{BEGIN}\n{END}\n"
 
 
 def write_between(document: Path, run: Run) -> None:
     """Replace what stands between the markers of a document by a run's tables; the rest stays as it is.
+
+    A document with the markers of the summary, and not those of all tables, gets the summary.
 
     Raises
     ------
@@ -30,10 +33,13 @@ def write_between(document: Path, run: Run) -> None:
     """
     try:
         text = document.read_text(encoding="utf-8")
-        if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-            raise InputError(f"{document}: needs the line {BEGIN} and, below it, the line {END}, once each")
-        before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-        document.write_text(f"{before}{BEGIN}\n\n{markdown(run)}\n{END}{after}", encoding="utf-8")
+        short = BEGIN not in text and SUMMARY_BEGIN in text
+        begin, end = (SUMMARY_BEGIN, SUMMARY_END) if short else (BEGIN, END)
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            raise InputError(f"{document}: needs the line {begin} and, below it, the line {end}, once each")
+        before, after = text.partition(begin)[0], text.partition(end)[2]
+        written = summary(run) if short else markdown(run)
+        document.write_text(f"{before}{begin}\n\n{written}\n{end}{after}", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{document}: {error.strerror or error}") from None
     except UnicodeDecodeError:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from tenantrank.bench.goals import outcomes
 from tenantrank.bench.results import Row, Run
 from tenantrank.bench.yardstick import YARDSTICK
+from tenantrank.errors import InputError
 
 _BROAD = ("rank", "all-tenants", "scaling")
 _IN_UNIT = ("min", "median", "p50", "p99", "p99.9", "max", "value")
@@ -24,6 +25,23 @@ def markdown(run: Run) -> str:
     pieces.append(_omissions(run))
     pieces.append(_implementations(run))
     return "\n\n".join(piece for piece in pieces if piece) + "\n"
+
+
+def summary(run: Run) -> str:
+    """Write a run's main table as Markdown: a policy of the six shapes, by every implementation.
+
+    Raises
+    ------
+    InputError
+        where that part was not run
+    """
+    rows = [row for row in run.rows if (row.part, row.case) == ("rank", "six shapes")]
+    if not rows:
+        raise InputError("the results hold no rankings of the six shapes, which the summary is of")
+    about, lost = run.about, len(losses(run))
+    where = f"{about.get('machine', {}).get('cpu', 'unknown CPU')}. {_origin(run)}."
+    told = f"Losses and goals missed in the whole run: {lost}." if lost else "Nothing in the whole run is lost."
+    return f"{_broad(rows)[0]}\n\n{where} {told}\n"
 
 
 def figure(value: float) -> str:
@@ -45,18 +63,23 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) 
 def _heading(run: Run) -> str:
     about = run.about
     machine, versions = about.get("machine", {}), about.get("versions", {})
-    commit = str(about.get("commit", "none known"))[:12] + (" with changes" if about.get("changed") else "")
     libraries = ", ".join(f"{name} {text}" for name, text in versions.items())
     lines = [
         f"{machine.get('cpu', 'unknown CPU')}, {machine.get('cores_usable', machine.get('cores', '?'))} cores; "
         f"load {machine.get('load_average', '?')} at the start; {libraries}.",
-        f"Commit {commit}; {about.get('date', 'no date')}; `{about.get('command', '')}`.",
+        f"{_origin(run)}.",
         "Times are minima of interleaved repeats in one process, percentiles where those are named. "
         "Rankings were compared before they were timed, every offer and every bit of every score.",
     ]
     if about.get("quick"):
         lines.append("**A quick run: its figures are rough.**")
     return "\n".join(lines)
+
+
+def _origin(run: Run) -> str:
+    about = run.about
+    commit = str(about.get("commit", "none known"))[:12] + (" with changes" if about.get("changed") else "")
+    return f"Commit {commit}; {about.get('date', 'no date')}; `{about.get('command', '')}`"
 
 
 def _broad(rows: Sequence[Row]) -> list[str]:

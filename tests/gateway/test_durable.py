@@ -84,6 +84,27 @@ def test_call__leaves_a_decision_and_its_attempts_that_replay_to_the_same_bits(t
         assert verify(store).ok
 
 
+def test_attempts__say_how_many_bytes_went_out_and_came_back(tmp_path: Path) -> None:
+    sent: list[int] = []
+
+    async def calls(it: World) -> None:
+        it.alpha.script(Reply(status=503))
+        assert (await it.chat()).status == 200
+        stream = await it.chat(ask(only("gamma"), stream=True))
+        assert stream.status == 200
+        sent.extend(len(provider.requests[0].body) for provider in (it.alpha, it.beta, it.gamma))
+        sent.append(len(stream.raw))
+
+    run(tmp_path, calls, trace=TRACE)
+    (_, first), (_, second) = records(tmp_path).values()
+    failed, answered = first["attempts"]
+    (streamed,) = second["attempts"]
+    assert [each["bytes_sent"] for each in (failed, answered, streamed)] == sent[:3]
+    assert failed["bytes_received"] is None
+    assert answered["bytes_received"] > 100
+    assert streamed["bytes_received"] == sent[3]
+
+
 @pytest.mark.parametrize(
     ("usage", "cost"),
     [

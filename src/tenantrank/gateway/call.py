@@ -45,6 +45,18 @@ class Served:
     relay: Relay | None = None
 
 
+@dataclass(slots=True)
+class _Sent:
+    """What was sent in one attempt, and what came back, as far as it has come."""
+
+    reach: Reach
+    catalog_id: str
+    bytes_sent: int
+    first_ms: float | None = None
+    upstream_id: str | None = None
+    bytes_received: int | None = None
+
+
 class Call:
     """One call under way.
 
@@ -75,7 +87,7 @@ class Call:
         self._request: Request
         self._seed: int | None = None
         self._decision_us: float | None = None
-        self._sent: list[tuple[Reach, str, float | None, str | None]] = []
+        self._sent: list[_Sent] = []
         self._spans: list[AttemptSpan] = []
         self._tried: list[Tried] = []
         self._tokens: tuple[int | None, int | None] = (None, None)
@@ -182,12 +194,13 @@ class Call:
         now = self._state.now
         reach = now.reaches[self._route][target.offer_id]
         endpoint = reach.endpoint
-        self._sent.append((reach, now.catalog.catalog_id, None, None))
+        content = self._content(reach)
+        sent = _Sent(reach, now.catalog.catalog_id, len(content))
+        self._sent.append(sent)
         span = self._span.attempt(
             self._route, target.provider_id, reach.wire_id, endpoint.base_url, len(self._sent), stream=self._stream
         )
         self._spans.append(span)
-        content = self._content(reach)
         timeouts = reach.timeouts if self._stream else reach.whole_timeouts
         try:
             answer = await self._upstream.post(
@@ -211,8 +224,9 @@ class Call:
                 clock=self._now_s,
                 stream_bytes=self._generation.limits.answer_bytes,
             )
-        upstream_id = next(iter(answer.headers.values()), None)
-        self._sent[-1] = reach, now.catalog.catalog_id, self._state.now_ms(), upstream_id
+        sent.first_ms = self._state.now_ms()
+        sent.upstream_id = next(iter(answer.headers.values()), None)
+        sent.bytes_received = len(answer.body) if relay is None else relay.received
         return Served(reach, answer, relay)
 
     def _now_s(self) -> float:
@@ -238,7 +252,7 @@ class Call:
     def _note(self, tried: Tried) -> None:
         """Take note of an attempt as it ends."""
         self._tried.append(tried)
-        _, _, first_ms, _ = self._sent[-1]
+        first_ms = self._sent[-1].first_ms
         span = self._spans[-1]
         if tried.kind is not None:
             span.failed(tried.kind, tried.status)
@@ -264,6 +278,7 @@ class Call:
         assert self.outcome is not None
         tried, now_ms = self.outcome.attempts[-1], self._state.now_ms()
         self._stream_ms = now_ms - tried.ended_ms
+        self._sent[-1].bytes_received = relay.received
         self.count(relay.usage)
         made = self._tokens[1]
         span = self._spans[-1]
@@ -308,16 +323,18 @@ class Call:
             "decision_us": self._decision_us,
         }
         attempts = []
-        for tried, (reach, catalog_id, first_ms, upstream_id) in zip(self._tried, self._sent, strict=False):
-            first = None if first_ms is None else first_ms - began_ms
+        for tried, sent in zip(self._tried, self._sent, strict=False):
+            first = None if sent.first_ms is None else sent.first_ms - began_ms
             attempts.append(
                 AttemptRecord.of(
                     tried,
                     began_ms,
                     first_byte_ms=first,
-                    credential=reach.endpoint.credential,
-                    upstream_id=upstream_id,
-                    catalog_id=catalog_id,
+                    credential=sent.reach.endpoint.credential,
+                    upstream_id=sent.upstream_id,
+                    catalog_id=sent.catalog_id,
+                    bytes_sent=sent.bytes_sent,
+                    bytes_received=sent.bytes_received,
                 )
             )
         outcome = self.outcome

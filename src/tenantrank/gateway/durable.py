@@ -153,6 +153,8 @@ class Durable:
                     "ended": moment(attempt.ended_ms),
                     "outcome": attempt.kind,
                     "status": attempt.status,
+                    "bytes_sent": attempt.bytes_sent,
+                    "bytes_received": attempt.bytes_received,
                     "tokens_in": record.tokens_in if answered else None,
                     "tokens_out": record.tokens_out if answered else None,
                     "cost_usd": cost_usd if answered else None,

@@ -100,6 +100,8 @@ class AttemptRecord:
     credential : the name of the operator's credential, never the key; upstream_id : the provider's own name for the
         request; both for operators alone
     catalog_id : of the catalog of that moment, by which the offer was still permitted
+    bytes_sent, bytes_received : of the body that was sent, and of the answer's, unpacked, as far as it came; the
+        second is ``None`` where no answer began
     """
 
     offer_id: str
@@ -114,6 +116,8 @@ class AttemptRecord:
     credential: str | None = None
     upstream_id: str | None = None
     catalog_id: str | None = None
+    bytes_sent: int | None = None
+    bytes_received: int | None = None
 
     def __post_init__(self) -> None:
         if self.upstream_id is not None:
@@ -129,6 +133,8 @@ class AttemptRecord:
         credential: str | None = None,
         upstream_id: str | None = None,
         catalog_id: str | None = None,
+        bytes_sent: int | None = None,
+        bytes_received: int | None = None,
     ) -> AttemptRecord:
         """Take an attempt of a plan's walk; ``began_ms`` is when the request began, by the walk's clock."""
         return cls(
@@ -144,6 +150,8 @@ class AttemptRecord:
             credential,
             upstream_id,
             catalog_id,
+            bytes_sent,
+            bytes_received,
         )
 
     def to_json(self, *, operator: bool = False) -> dict[str, Any]:
@@ -159,6 +167,8 @@ class AttemptRecord:
             "first_byte_ms": rounded(self.first_byte_ms),
             "ended_ms": rounded(self.ended_ms),
             "catalog_id": self.catalog_id,
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
         }
         if operator:
             shown["credential"], shown["upstream_id"] = self.credential, self.upstream_id

@@ -39,7 +39,7 @@ class Relay:
     finish_reasons : by the index of the choice
     first_s, last_s : when the first and the last event with content came, by the clock passed in
     events : how many data events came
-    bytes : how many bytes of the provider's went out
+    bytes, received : how many bytes of the provider's went out, and how many came
     outcome : ``"complete"``, the `Failure` that ended it, ``"left"`` where it was closed before its end, ``None``
         while it runs
     """
@@ -60,13 +60,14 @@ class Relay:
         self.last_s: float | None = None
         self.events = 0
         self.bytes = 0
+        self.received = 0
         self.outcome: Literal["complete", "left"] | Failure | None = None
         self._incoming = incoming
         self._kind = kind
         self._quirks = quirks
         self._clock = clock
         self._splitter = Events(event_bytes)
-        self._left = stream_bytes
+        self._most = stream_bytes
         self._choices: set[int] = set()
         self._ready: list[bytes] = []
         self._failure: Failure | None = None
@@ -131,8 +132,8 @@ class Relay:
         try:
             piece = await self._incoming.read()
             if piece:
-                self._left -= len(piece)
-                if self._left < 0:
+                self.received += len(piece)
+                if self.received > self._most:
                     raise Failure("bad_response", "the stream is longer than is allowed", accepted=True)
                 for event in self._splitter.feed(piece):
                     self._take(event)

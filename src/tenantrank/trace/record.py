@@ -191,8 +191,8 @@ def attempts_record(
         the id of the decision's record
     attempts
         in order; of each counts ``offer``, ``provider``, ``number``, ``started``, ``ended``, ``outcome``, ``status``,
-        ``bytes``, ``tokens_in``, ``tokens_out`` and ``cost_usd``, and nothing else. ``outcome`` is the kind of failure,
-        ``None`` for the attempt that answered
+        ``bytes_sent``, ``bytes_received``, ``tokens_in``, ``tokens_out`` and ``cost_usd``, and nothing else.
+        ``outcome`` is the kind of failure, ``None`` for the attempt that answered
     tenant, caller
         as in the decision's record, by which records are found
     outcome
@@ -222,7 +222,8 @@ ATTEMPT = (
     "ended",
     "outcome",
     "status",
-    "bytes",
+    "bytes_sent",
+    "bytes_received",
     "tokens_in",
     "tokens_out",
     "cost_usd",

@@ -63,3 +63,15 @@ def bench_explain__reasons_in_words(benchmark: Any, work: tuple[Workload, Answer
     rejected = benchmark(lambda: dict(engine.rank(made.policies[0], k=1).rejected))
 
     assert len(rejected) == np.sum(~passing(made.rules[0].condition, made.columns))
+
+
+def bench_explain__every_offer_as_a_table(benchmark: Any, work: tuple[Workload, Answers]) -> None:
+    """Ranking included, with every failing clause, what fails for want of knowledge, places and scores."""
+    made, _ = work
+    engine = tr.Engine(made.catalog)
+    benchmark.group = f"explain | {len(made.catalog)} offers"
+    table = benchmark(lambda: engine.rank(made.policies[0]).explain().table())
+
+    passes = passing(made.rules[0].condition, made.columns)
+    assert table["passes"].to_pylist() == passes.tolist()
+    assert len(table) - table["place"].null_count == np.sum(passes)

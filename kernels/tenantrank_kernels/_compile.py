@@ -23,6 +23,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +35,9 @@ JIT_DISABLED = bool(_config.DISABLE_JIT)
 """Whether kernels run as plain Python (``NUMBA_DISABLE_JIT=1``)."""
 BOUNDS_CHECKED = bool(_config.BOUNDSCHECK)
 """Whether kernels check every array access (``NUMBA_BOUNDSCHECK=1``)."""
+
+QUICK_LOADING = numba.version_info.short == (0, 68)
+"""Whether machine code is loaded by `_Cache`, which rests on names that Numba keeps to itself: in tried versions."""
 
 _log = logging.getLogger("tenantrank.kernels")
 
@@ -101,9 +106,25 @@ def _cached(function: Callable[P, R], nogil: bool) -> Callable[P, R]:
     before = _config.CACHE_DIR
     _config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(nogil=nogil, error_model="numpy", cache=True)(function)
+        compiled: Any = numba.njit(nogil=nogil, error_model="numpy", cache=True)(function)
+        if QUICK_LOADING and type(compiled._cache) is FunctionCache and not BOUNDS_CHECKED:
+            compiled._cache = _Cache(function)
+        return compiled
     finally:
         _config.CACHE_DIR = before
+
+
+class _Cache(FunctionCache):
+    """Numba's cache, but that finished machine code is loaded without what only compiling needs.
+
+    Numba would first set up the types and the code generators of all that it supports, which takes a third of the time
+    from the start of a process to its first ranking. Where a kernel does have to be compiled, they are set up then.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)  # machine code refers to Numba's runtime
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 def entry_point(compiled: Any, integers: int) -> Callable[..., Any]:

@@ -159,7 +159,10 @@ def rank_programs(
     best, values = integers(rows), doubles(scores)
     filled, passed = integers(ranked), integers(survived)
     for t in range(begin, end):
-        count, survivors = rank_program(frame, scratch, starts[t], needs[t], drawn[t], places, best, values, t * places)
+        # Of the types that `rank_one` gives: a part is compiled anew for others.
+        request: Any = np.int64(needs[t])
+        first: Any = np.int64(t * places)
+        count, survivors = rank_program(frame, scratch, starts[t], request, drawn[t], places, best, values, first)
         filled[t] = count
         passed[t] = survivors
 
@@ -174,6 +177,7 @@ def rank_one(frame: Any, scratch: Any, at: int, seed: int, places: int, rows: An
     -------
     how many places are filled, plus 2^32 times how many offers passed the filter
     """
-    filled, survived = rank_program(frame, scratch, at, 0, seed, places, integers(rows), doubles(scores), 0)
+    first: Any = np.int64(0)
+    filled, survived = rank_program(frame, scratch, at, first, seed, places, integers(rows), doubles(scores), first)
     passed: Any = np.int64(survived)
     return filled + (passed << 32)

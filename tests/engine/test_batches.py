@@ -32,13 +32,17 @@ def test_chunks__cover_each_policy_once_by_version(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(batches, "_CHUNK", 3)
     now = tr.Engine(ABC)._now
     mixed = [*policies(4), *older(4), *policies(3)]
-    found: list[int] = []
-    for chunk in chunks_of(mixed, now, False):
-        assert isinstance(chunk.positions, list)
-        assert len(chunk.positions) == len(chunk.starts) <= 3
-        assert {mixed[at].version for at in chunk.positions} == {chunk.version}
-        found += chunk.positions
-    assert sorted(found) == list(range(len(mixed)))
+    for varied in (False, True, False):  # the last time all are known
+        found: list[int] = []
+        for chunk in chunks_of(mixed, now, varied):
+            positions = chunk.positions
+            places = list(range(len(mixed)))[positions] if isinstance(positions, slice) else positions
+            assert len(places) == len(chunk.starts) <= 3
+            assert {mixed[at].version for at in places} == {chunk.version}
+            programs = now.compiled.programs[chunk.version]
+            assert [programs.at_of[mixed[at].identity] for at in places] == chunk.starts.tolist()
+            found += places
+        assert sorted(found) == list(range(len(mixed)))
     assert list(chunks_of([], now, False)) == []
 
 
@@ -59,8 +63,11 @@ def test_rank_rows__of_the_same_tuple_looks_nothing_up_and_answers_the_same(monk
         scores[:ranked].tolist() for scores, ranked in zip(first.scores, first.ranked, strict=True)
     ]
     assert same(engine.with_health(health).rank_rows(chosen, k=2), wanted)
-    with pytest.raises(AssertionError, match="looked up"):
-        engine.rank_rows(list(chosen), k=2)
+    assert same(engine.rank_rows(list(chosen), k=2), first)
+    monkeypatch.setattr(type(engine._now.compiled), "found", refused)
+    for others in (chosen[:-1], chosen[::-1], [*chosen[:-1], policies(7)[-1]]):
+        with pytest.raises(AssertionError, match="looked up"):
+            engine.rank_rows(others, k=2)
 
 
 def test_rank_rows__a_tuple_with_an_equal_is_not_the_same() -> None:

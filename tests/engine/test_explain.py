@@ -11,7 +11,7 @@ import pytest
 import tenantrank as tr
 from tenantrank.engine import Explanation
 from tenantrank_kernels import JIT_DISABLED
-from tests.engine.samples import catalog_of, offer, policy_of, worlds
+from tests.engine.samples import catalog_of, offer, policy_of, ranked, same, worlds
 from tests.fuzz.differential import draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.generate import Vocabulary
@@ -115,6 +115,61 @@ def test_clauses__count_what_fails_them_and_what_fails_nothing_else() -> None:
             for at, clause in enumerate(explanation.clauses):
                 alone = [column[at] and sum(column) == 1 for column in zip(*failing, strict=True)]
                 assert (clause.failed, clause.alone) == (sum(failing[at]), sum(alone))
+
+
+def test_clauses__count_who_fails_for_want_of_knowledge() -> None:
+    condition = ["and", ["cmp", "price_out", "le", 5], ["not", ["is", "trains"]], ["is", "region_eu"], ["has_cap", "x"]]
+    explanation = explained(condition)
+    assert {clause.encoding: (clause.failed, clause.unknown) for clause in explanation.clauses} == {
+        '(cmp "price_out" "le" 5)': (2, 1),
+        '(has_cap "x")': (3, 3),
+        '(is "region_eu")': (2, 1),
+        # Its default is true, so that nobody passes by default.
+        '(not (is "trains"))': (3, 3),
+    }
+    unknown = explanation.failing_unknown
+    assert unknown.sum(axis=1).tolist() == [clause.unknown for clause in explanation.clauses]
+    assert not (unknown & ~explanation.failing).any()
+
+
+def test_of__says_where_each_value_comes_from() -> None:
+    explanation = explained(["and", ["is", "region_eu"], ["or", ["is", "no_log"], ["cmp", "price_out", "le", 1]]])
+    told = [[(str(atom.observed), atom.holds) for atom in failure.atoms] for failure in explanation.of("b")]
+    assert told == [
+        [("region_eu: false, the catalog, which does not say whence", False)],
+        [
+            ("price_out: 9, the catalog, which does not say whence", False),
+            ("no_log: unknown, no source states it", False),
+        ],
+    ]
+
+
+def test_explaining__changes_no_decision() -> None:
+    for _, case, catalog, engine, policy, before in ranked(34, 24):
+        explanation = engine.rank(policy, case.request, case.seed, case.k).explain()
+        explanation.table()
+        for name in catalog.offer_ids:
+            failures, accepted = explanation.of(name), explanation.accepted(name)
+            # Every offer is either, and what it fails first is what the decision says.
+            assert bool(failures) != bool(accepted)
+            assert (failures[0].reason if failures else None) == before.rejected.get(name)
+            for failure in failures:
+                assert failure.atoms
+        explanation.deciding()
+        after = engine.rank(policy, case.request, case.seed)
+        assert same(before, after)
+        again = tr.Engine(catalog, engine.health, engine.envelope).rank(policy, case.request, case.seed)
+        assert same(after, again)
+
+
+def test_explain__without_an_outcome_ranks_when_it_is_asked_for() -> None:
+    policy = policy_of(OFFERS, ["top"], ["field", "price_out"])
+    engine = tr.Engine(OFFERS)
+    explanation = engine.explain(policy, tr.Request(), None)
+    accepted = explanation.accepted("b")
+    assert accepted is not None
+    assert (accepted.place, explanation.selection.passed) == (2, 3)
+    assert explanation.table().equals(engine.rank(policy).explain().table())
 
 
 def clause_terms(engine: tr.Engine, policy: tr.Policy) -> list[tuple[list[Any], str]]:

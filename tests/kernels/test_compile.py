@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +152,39 @@ def test_compiled_before__says_whether_machine_code_is_kept(tmp_path: Path, monk
 def test_jit_disabled__says_what_the_kernels_are() -> None:
     assert hasattr(fill_order, "py_func") != JIT_DISABLED
     assert hasattr(python_body(fill_order), "py_func") is False
+
+
+_CACHED = """
+import sys
+from tenantrank_kernels._compile import kernel
+
+@kernel
+def doubled(value):
+    return 2 * value
+
+assert doubled(21) == 42
+print(sum(doubled.stats.cache_hits.values()), "numba.np.npyimpl" in sys.modules)
+assert doubled(float(sys.argv[1])) == 1.0
+assert sys.argv[1] == "0.5" or doubled(1.5j) == 3j
+"""
+
+
+@pytest.mark.skipif(
+    JIT_DISABLED or BOUNDS_CHECKED or not _compile.QUICK_LOADING, reason="nothing is loaded the short way"
+)
+def test_kernel__is_loaded_from_the_cache_without_what_compiling_needs(tmp_path: Path) -> None:
+    """The same script twice: the second process loads what the first compiled, and can compile for other types."""
+    (tmp_path / "script.py").write_text(_CACHED)
+    environment = os.environ | {"TENANTRANK_CACHE_DIR": str(tmp_path / "cache")}
+    told = [
+        subprocess.run(
+            [sys.executable, "script.py", half],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for half in ("0.5", "0.50")
+    ]
+    assert told == ["0 True\n", "1 False\n"]

@@ -69,6 +69,13 @@ class Tokens:
         return cls(taken, given, cached_share, residency)
 
     @property
+    def words(self) -> str:
+        """The tokens, as ``3,000 tokens in, 1,000 out``, with what else counts."""
+        cached = f", {self.cached_share:.0%} of the input cached" if self.cached_share else ""
+        pinned = f", pinned to {self.residency}" if self.residency else ""
+        return f"{self.input:,.0f} tokens in, {self.output:,.0f} out{cached}{pinned}"
+
+    @property
     def total(self) -> float:
         """Input and output together."""
         return self.input + self.output
@@ -96,10 +103,11 @@ def expected_costs(
     """Give what one call costs at some offers, (rows,) USD, NaN where that is unknown.
 
     Above ``long_ctx_threshold`` input tokens the long prices hold, for the cached ones too: no source states a second
-    cache price. Where long prices are stated and no threshold is, they hold throughout. Cached tokens cost ``price_cache_read``, and the input price where none is stated: a discount that
-    nobody states is not counted on. A pinned residency multiplies by ``residency_uplift_*`` of the place, else by
-    ``regional_endpoint_uplift``, and by nothing where neither is stated or the offer processes nowhere else anyway.
-    Writing to a cache, reasoning, audio and batch prices are not counted.
+    cache price. Where long prices are stated and no threshold is, they hold throughout. Cached tokens cost
+    ``price_cache_read``, and the input price where none is stated: a discount that nobody states is not counted on. A
+    pinned residency multiplies by ``residency_uplift_*`` of the place, else by ``regional_endpoint_uplift``, and by
+    nothing where neither is stated or the offer processes nowhere else anyway. Writing to a cache, reasoning, audio and
+    batch prices are not counted.
 
     Parameters
     ----------
@@ -119,7 +127,7 @@ def expected_costs(
     fresh, out = np.where(long, long_in, price_in), np.where(long, long_out, price_out)
     cached = np.where(long, fresh, _or(stated.numbers("price_cache_read"), fresh))
     read = tokens.input * tokens.cached_share
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         cost = _billed(tokens.input - read, fresh) + _billed(read, cached) + _billed(tokens.output, out)
         cost = cost / _PER
         if tokens.residency is not None:

@@ -71,18 +71,34 @@ def chunks_of(policies: Any, now: Generation, varied: bool) -> Iterator[Chunk]:
         for span in _spans(len(known.starts), _size(now, known.version, varied)):
             yield Chunk(known.version, span, known.programs, known.starts[span])
         return
-    admitted = admitted_of(policies)
-    versions = set(map(_version, admitted))
-    for version in versions:
-        chosen = None if len(versions) == 1 else [at for at, each in enumerate(admitted) if each.version == version]
-        of_version = admitted if chosen is None else [admitted[at] for at in chosen]
-        located: list[tuple[Programs, NDArray[np.int64]]] = []
-        for span in _spans(len(of_version), _size(now, version, varied)):
-            located.append(compiled.starts(of_version[span], now.view(version)))
-            yield Chunk(version, span if chosen is None else chosen[span], *located[-1])
-        if type(policies) is tuple and chosen is None and len({id(programs) for programs, _ in located}) == 1:
-            starts = np.concatenate([starts for _, starts in located])
-            compiled.remember(Batch(policies, version, located[0][0], starts))
+    located: list[Chunk] = []
+    given = listed(policies, "policies")
+    for span in _spans(len(given), _CHUNK):
+        for chunk in _chunks(admitted_of(given[span]), span.start, now, varied):
+            located.append(chunk)
+            yield chunk
+    if type(policies) is tuple and located and len({(chunk.version, id(chunk.programs)) for chunk in located}) == 1:
+        starts = np.concatenate([chunk.starts for chunk in located])
+        compiled.remember(Batch(policies, located[0].version, located[0].programs, starts))
+
+
+def _chunks(admitted: Sequence[Policy], first: int, now: Generation, varied: bool) -> Iterator[Chunk]:
+    """Part some policies of a batch, which begin at a place of it."""
+    compiled = now.compiled
+    found = compiled.found(admitted)
+    if found is not None:
+        version, programs, starts = found
+        for part in _spans(len(admitted), _size(now, version, varied)):
+            yield Chunk(version, slice(first + part.start, first + part.stop), programs, starts[part])
+        return
+    versions = list(map(_version, admitted))
+    for version in dict.fromkeys(versions):
+        places = [at for at, each in enumerate(versions) if each == version]
+        for part in _spans(len(places), _size(now, version, varied)):
+            some = [admitted[at] for at in places[part]]
+            whole = len(places) == len(admitted)
+            positions = slice(first + part.start, first + part.stop) if whole else [first + at for at in places[part]]
+            yield Chunk(version, positions, *compiled.starts(some, now.view(version)))
 
 
 def _spans(count: int, size: int) -> list[slice]:

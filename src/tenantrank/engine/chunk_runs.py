@@ -1,4 +1,4 @@
-"""One chunk of a batch ranked; policies that read what calls cost are parted by the tokens of their requests."""
+"""Chunks of a batch ranked; policies that read what calls cost are parted by the tokens of their requests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,44 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tenantrank.catalog.costs import Tokens
-from tenantrank.engine.batches import Chunk, admitted_of
+from tenantrank.engine.batches import Chunk, admitted_of, chunks_of
+from tenantrank.engine.crew import Crew
 from tenantrank.engine.generation import Generation
 from tenantrank.engine.given import NO_REQUEST
 from tenantrank.engine.request import Request
-from tenantrank.engine.running import Prepared, Ranked, run
+from tenantrank.engine.running import Prepared, Ranked, give_pieces, run
+
+_PIECE = 4096  # programs that one thread ranks at a time while others are looked up
+
+
+def rank_ahead(now: Generation, policies: Sequence[object], result: Ranked, threads: int) -> None:
+    """Rank policies for the request that asks for nothing, in other threads while this one looks up further ones.
+
+    Parameters
+    ----------
+    now
+        the generation they are ranked under
+    policies
+        admitted or compiled ones
+    result
+        written
+    threads
+        the most threads to use
+    """
+    apart: list[tuple[list[int], Ranked]] = []
+    with Crew(threads) as crew:
+        for chunk in chunks_of(policies, now, False):
+            prepared, count, at = now.plain(chunk.version), len(chunk.starts), chunk.positions
+            if isinstance(at, slice):
+                part = result.part(at)
+            else:
+                part = result.like(count)
+                apart.append((at, part))
+            ready, words = prepared.ready_for(chunk.programs), prepared.view.index.words
+            none, unseeded = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.int64)
+            give_pieces(crew, ready, words, chunk.starts, none, unseeded, part, _PIECE)
+    for positions, part in apart:
+        result.put(positions, part)
 
 
 def rank_chunk(

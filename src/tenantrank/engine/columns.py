@@ -17,9 +17,10 @@ from tenantrank.policy.signature import V1, V2, Version
 
 Doubles = NDArray[np.float64]
 
-_STATE_METRIC_V1 = {"latency_ms": "ema_latency_ms", "tok_s": "ema_tok_s", "success_rate": "success_rate_ewma"}
+STATE_METRIC_V1 = {"latency_ms": "ema_latency_ms", "tok_s": "ema_tok_s", "success_rate": "success_rate_ewma"}
+"""The fields that the first version reads from the live state alone, and the metric of each."""
 _PRICES = ("price_in", "price_out")
-OBSERVED: dict[Version, tuple[str, ...]] = {V1: ("*quality", "quality", *_STATE_METRIC_V1, *_PRICES), V2: _PRICES}
+OBSERVED: dict[Version, tuple[str, ...]] = {V1: ("*quality", "quality", *STATE_METRIC_V1, *_PRICES), V2: _PRICES}
 """The columns that observed metrics have a part in."""
 
 
@@ -64,8 +65,8 @@ def column(name: str, index: CatalogIndex, health: Health, version: Version, par
         if name == "quality":
             hint = index.known("quality_hint")[part.rows]
             return first_known(observed("last_quality_eval", health, part), hint, default)
-        if name in _STATE_METRIC_V1:
-            return first_known(observed(_STATE_METRIC_V1[name], health, part), default)
+        if name in STATE_METRIC_V1:
+            return first_known(observed(STATE_METRIC_V1[name], health, part), default)
         if name in _PRICES:
             return first_known(observed(name, health, part), known, default)
     if name in _PRICES:

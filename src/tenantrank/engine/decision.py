@@ -8,6 +8,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tenantrank.engine.accepted import Outcome
 from tenantrank.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ class Decision:
     def explain(self) -> Explanation:
         """Give every failing clause of every offer: its bound, the value observed, the rule that asked for it."""
         if self._explained is None:
-            self._explained = self.engine.explain(self.policy, self.request, self.origins)
+            outcome = Outcome(self.offer_ids, self.scores, self.seed, self.k)
+            self._explained = self.engine.explain(self.policy, self.request, self.origins, outcome)
         return self._explained
 
     def __repr__(self) -> str:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from tenantrank.catalog import Catalog
 from tenantrank.catalog.costs import EVERY, Rows, Tokens
 from tenantrank.catalog.health import Health
+from tenantrank.engine.accepted import Outcome
 from tenantrank.engine.batches import admitted_of, chunks_of, taken
-from tenantrank.engine.chunk_runs import rank_chunk
+from tenantrank.engine.chunk_runs import rank_ahead, rank_chunk
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
@@ -28,6 +29,7 @@ from tenantrank.engine.names import unknown_names
 from tenantrank.engine.rejections import Rejections, counted, first_clauses, for_clauses
 from tenantrank.engine.request import Request, reduced_seed
 from tenantrank.engine.running import Ranked, run_one
+from tenantrank.engine.stated import Stated
 from tenantrank.errors import CatalogError, RulebookError
 from tenantrank.policy.arguments import check_type, listed, one_each
 from tenantrank.policy.normal_form import Node
@@ -258,14 +260,17 @@ class Engine:
     ) -> Ranked:
         """Rank as `rank_many` does, and give plain arrays.
 
-        A tuple of policies of one version is remembered: when the same tuple is ranked again, under whatever health,
-        requests and seeds, no policy has to be looked up. Lists, which may change, are looked up at each call.
+        A tuple of policies of one version is remembered: when the same ones are ranked again in the same order, under
+        whatever health, requests and seeds, none has to be looked up.
         """
         policies = policies if type(policies) is tuple else listed(policies, "policies")
         count = len(policies)
         requests = one_each(requests, "requests", count)
         seeds = one_each(seeds, "seeds", count)
         result = Ranked.empty(count, places_of(k, len(self.catalog)))
+        if self._threads > 1 and requests is None and seeds is None and on_progress is None:
+            rank_ahead(self._now, policies, result, self._threads)
+            return result
         for chunk in chunks_of(policies, self._now, requests is not None):
             at = chunk.positions
             needed = None if requests is None else [request_of(each) for each in taken(requests, at)]
@@ -334,6 +339,12 @@ class Engine:
         """
         return self._now.view(version).costs(tokens, rows)
 
+    def stated(self, version: Version = V2, request: Mapping[str, Any] | Request | None = None) -> Stated:
+        """Give what policies of a version read of each offer now, and where each value comes from."""
+        needed = request_of(request)
+        tokens = needed.tokens if self.catalog.expects_costs else None
+        return Stated(self._now.view(version, tokens), self.health, needed)
+
     def row_of_offer(self, offer_id: str) -> int:
         """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
         check_type(offer_id, str, "an offer id")
@@ -387,14 +398,18 @@ class Engine:
         return nearest_miss(self._now, compiled.policy, compiled.origins)
 
     def explain(
-        self, policy: Policy, request: Request, origins: Mapping[str, tuple[Origin, ...]] | None
+        self,
+        policy: Policy,
+        request: Request,
+        origins: Mapping[str, tuple[Origin, ...]] | None,
+        outcome: Outcome | None = None,
     ) -> Explanation:
         """Explain a decision on a policy: the work behind `Decision.explain`."""
         tokens = self._now.tokens_for(policy.root, request)
         parts = self._now.compiled.envelope.parts(
             policy, origins or {}, lambda version: self._now.view(version, tokens)
         )
-        return whatever_the_stack(lambda: Explanation(parts, request))
+        return whatever_the_stack(lambda: Explanation(parts, request, self, policy, outcome))
 
     def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
         ids = pa.array(self.catalog.offer_ids, pa.string())

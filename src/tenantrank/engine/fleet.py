@@ -10,14 +10,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tenantrank.engine.fingerprints import fingerprints_of
+from tenantrank.engine.given import places_of
+from tenantrank.engine.misses import Misses
+from tenantrank.engine.running import Ranked, run_ready
+from tenantrank.engine.stencils import Stencils
 from tenantrank.policy.arguments import check_type
-from tenantrank.tenants import CompiledPolicy, Fleet
+from tenantrank.policy.policy import Policy
+from tenantrank.policy.signature import V2
+from tenantrank.tenants import CompiledPolicy, Fleet, Origin
 from tenantrank.tenants.collecting import collection_paused
 
 if TYPE_CHECKING:
     from tenantrank.engine.engine import Engine
-    from tenantrank.engine.running import Ranked
 
+_SLICE = 16384  # distinct policies whose programs are held at a time
 RANKED, NO_OFFER, ERROR = "ranked", "no_offer", "error"
 
 SCHEMA = pa.schema(
@@ -72,28 +78,24 @@ def rank_fleet(engine: Engine, fleet: Fleet, k: int = 8, on_progress: Callable[[
 
 
 def _ranked(engine: Engine, fleet: Fleet, k: int, on_progress: Callable[[int], None] | None) -> pa.Table:
-    policies, index = fleet.by_identity()
-    ranked = engine.rank_rows(policies, k=k, on_progress=on_progress)
+    policies, of_compiled = fleet.distinct()
+    index = np.append(of_compiled, np.int32(-1))[fleet.index]
     failed = index < 0
-    survived = _of_tenants(ranked.survived, index, failed)
+    ranked = Ranked.empty(len(policies), places_of(k, len(engine.catalog)))
+    deciding = _rank(engine, fleet, policies, of_compiled, ranked, on_progress)
     offered = _of_tenants(ranked.ranked, index, failed) > 0
-    stranded = ~offered & ~failed
-    passing = dict(zip(fleet.index[stranded].tolist(), survived[stranded].tolist(), strict=True))
-    deciding = [
-        _deciding(engine, compiled, passing[at]) if at in passing else None
-        for at, compiled in enumerate(fleet.policies)
-    ]
     status = np.where(failed, 2, np.where(offered, 0, 1)).astype(np.int8)
     messages = {error.row: error.message for error in fleet.errors}
+    rules, ranked_by = _named(fleet.policies)
     columns = [
         pa.array(list(fleet.tenants), pa.string()),
         pa.DictionaryArray.from_arrays(pa.array(status), pa.array([RANKED, NO_OFFER, ERROR])),
         _spread(fingerprints_of(policies), index, failed),
         _spread([policy.identity for policy in policies], index, failed),
-        pa.array(survived, pa.int32(), mask=failed),
+        pa.array(_of_tenants(ranked.survived, index, failed), pa.int32(), mask=failed),
         *_lists(engine, ranked, index, failed),
-        _spread([", ".join(compiled.rules) for compiled in fleet.policies], fleet.index, failed),
-        _spread([str(compiled.preference) for compiled in fleet.policies], fleet.index, failed),
+        _spread(rules, fleet.index, failed),
+        _spread(ranked_by, fleet.index, failed),
         _spread(deciding, fleet.index, failed),
         pa.array([messages.get(row) for row in range(len(index))], pa.string()),
     ]
@@ -102,13 +104,73 @@ def _ranked(engine: Engine, fleet: Fleet, k: int, on_progress: Callable[[int], N
     )
 
 
-def _deciding(engine: Engine, compiled: CompiledPolicy, survivors: int) -> str:
-    """Say what leaves a policy without an offer: the fewest clauses, or a selector that lists none of those that
-    pass.
+def _rank(
+    engine: Engine,
+    fleet: Fleet,
+    policies: Sequence[Policy],
+    of_compiled: NDArray[np.int32],
+    ranked: Ranked,
+    on_progress: Callable[[int], None] | None,
+) -> list[str | None]:
+    """Rank policies in slices, and say for each compiled one that is left without an offer what left it so.
+
+    Programs of a large fleet are dropped with their slice: to copy them from stencils again takes little longer than to
+    find them again.
     """
-    if survivors:
-        return f"the selector keeps none of the {survivors} offers that pass ({compiled.selector})"
-    return "; ".join(engine.nearest_miss(compiled))
+    now = engine._now
+    prepared, compiled = now.plain(V2), now.compiled
+    view, words, stencils = prepared.view, prepared.view.index.words, Stencils()
+    misses = Misses(now, stencils)
+    deciding: list[str | None] = [None] * len(fleet.policies)
+    # Compiled policies by what they hold: those of a slice lie together.
+    order = np.argsort(of_compiled, kind="stable")
+    bounds = np.searchsorted(of_compiled[order], np.arange(len(policies) + 1))
+    for first in range(0, len(policies), _SLICE):
+        span = slice(first, min(first + _SLICE, len(policies)))
+        some = policies[span]
+        if len(policies) > _SLICE:
+            programs, starts = compiled.apart(some, view, stencils)
+            ready = prepared.apart(programs)
+        else:
+            programs, starts = compiled.starts(some, view)
+            ready = prepared.ready_for(programs)
+        part, count = ranked.part(span), len(some)
+        run_ready(ready, words, starts, np.zeros(count, np.int32), np.zeros(count, np.int64), part, engine._threads)
+        for at in np.flatnonzero(part.ranked == 0).tolist():
+            survivors = int(part.survived[at])
+            clauses = () if survivors else misses.of(some[at], ready, int(starts[at]))
+            for place in order[bounds[first + at] : bounds[first + at + 1]].tolist():
+                own = fleet.policies[place]
+                deciding[place] = _selected(own, survivors) if survivors else misses.in_words(own, clauses)
+        if on_progress is not None:
+            on_progress(count)
+    return deciding
+
+
+def _selected(compiled: CompiledPolicy, survivors: int) -> str:
+    """Say that a selector lists none of the offers that pass."""
+    return f"the selector keeps none of the {survivors} offers that pass ({compiled.selector})"
+
+
+def _named(policies: Sequence[CompiledPolicy]) -> tuple[list[str], list[str]]:
+    """Give the rules behind each policy, and the one whose preference ranks."""
+    joined: dict[tuple[str, ...], str] = {}
+    rules = []
+    for compiled in policies:
+        ids = compiled.rules
+        if ids not in joined:
+            joined[ids] = ", ".join(ids)
+        rules.append(joined[ids])
+    # By object: origins of many policies are one, and equal ones may be written otherwise, as 5 and 5.0 are.
+    shown: dict[int, tuple[Origin, str]] = {}
+    ranked_by = []
+    for compiled in policies:
+        origin = compiled.preference
+        known = shown.get(id(origin))
+        if known is None:
+            known = shown[id(origin)] = origin, str(origin)
+        ranked_by.append(known[1])
+    return rules, ranked_by
 
 
 def _of_tenants(values: NDArray[np.int32], index: NDArray[np.int32], failed: NDArray[np.bool_]) -> NDArray[np.int32]:

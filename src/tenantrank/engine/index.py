@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.catalog import Catalog
+from tenantrank.engine.observed import Statements
 from tenantrank.policy.signature import STATE_FIELDS, V1, V2, VERSIONS, Version
 
 Bits = NDArray[np.uint64]
@@ -110,6 +111,11 @@ class CatalogIndex:
     @cached_property
     def _row_of_offer(self) -> dict[str, int]:
         return {offer_id: row for row, offer_id in enumerate(self.catalog.offer_ids)}
+
+    @cached_property
+    def statements(self) -> Statements:
+        """Who states what of each offer."""
+        return Statements(self.catalog)
 
     @cached_property
     def rows_by_pair(self) -> dict[tuple[str, str], list[int]]:

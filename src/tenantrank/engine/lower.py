@@ -21,7 +21,7 @@ _NAMED_ATOMS = {
 }
 _LIVE_ROWS = {"meets_req": op.MEETS_REQUEST, "scope_matches": op.SCOPE, "envelope": op.ENVELOPE}
 _LIVE_FLAGS = {"breaker_open": op.BREAKER_OPEN, "disabled": op.DISABLED}
-_COLUMN_SCORERS = {"quality": "*quality", "partner": "*partner"}
+COLUMN_SCORERS = {"quality": "*quality", "partner": "*partner"}
 _SELECTORS = {"argmax": op.ARGMAX, "ordered": op.ORDERED, "sample": op.SAMPLE, "chain": op.CHAINED}
 # Each relation as a comparison, and whether it is inverted; the two others are made of two.
 _CUTS = {"le": (op.LE, 0), "gt": (op.LE, op.INVERT), "lt": (op.LT, 0), "ge": (op.LT, op.INVERT)}
@@ -50,6 +50,7 @@ class Program:
         self.fields: set[int] = set()
         self.ends: dict[int, list[int]] = {}
         self.clauses: list[int] = []
+        self.clause_numbers: list[int] = []
         self._bits = 0
         self._vectors = 0
         self.bits = 1  # with room for the comparison at hand
@@ -63,6 +64,7 @@ class Program:
 
     def filter(self, node: Node) -> None:
         """Append the whole filter: it leaves one bitset. Bounds that its clauses set on a field are remembered."""
+        self.clause_numbers.append(len(self.numbers))
         for at, clause in enumerate(clauses_of(node)):
             join = op.AND if at else op.PUSH
             fragment = self._fragments.get((clause.encoding, join))
@@ -73,6 +75,7 @@ class Program:
             else:
                 self._clause(clause, join)
             self.clauses.append(len(self.code) // 3)
+            self.clause_numbers.append(len(self.numbers))
 
     def _clause(self, clause: Node, join: int) -> None:
         """Append one clause of the filter, which leaves one bitset."""
@@ -149,8 +152,8 @@ class Program:
         name = node.op
         if name == "field":
             self._column(node.parameters[0])
-        elif name in _COLUMN_SCORERS:
-            self._column(_COLUMN_SCORERS[name])
+        elif name in COLUMN_SCORERS:
+            self._column(COLUMN_SCORERS[name])
         elif name in V1_SCORERS:
             self._grow()
             self._emit(op.FIELD, len(self._position) + V1_SCORERS[name])
@@ -319,6 +322,7 @@ def lower(
         program.bits,
         program.vectors,
         max(len(program.ends), len(scorer.children)),
+        program.clause_numbers,
     )
 
 

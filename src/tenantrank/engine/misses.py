@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tenantrank.engine.index import EVERY_OFFER, Bits
-from tenantrank.engine.running import alone
+from tenantrank.engine.index import EVERY_OFFER, Bits, CatalogIndex
+from tenantrank.engine.running import Ready, alone
+from tenantrank.engine.stencils import Stencils
 from tenantrank.policy.describe import describe_clause
-from tenantrank.policy.normal_form import clauses_of
+from tenantrank.policy.normal_form import Node, clauses_of
 from tenantrank.policy.policy import Policy
+from tenantrank.policy.signature import V2
+from tenantrank.tenants.composed import ComposedPolicy
 from tenantrank.tenants.origin import Origin, attributed
 from tenantrank_kernels import clause_fails, fewest_failing, handle_of
 
 if TYPE_CHECKING:
     from tenantrank.engine.generation import Generation
+    from tenantrank.tenants import CompiledPolicy
 
 
 def fewest(fails: Bits, offers: Bits) -> list[int]:
@@ -54,12 +59,71 @@ def nearest_miss(now: Generation, policy: Policy, origins: Mapping[str, tuple[Or
     """
     prepared = now.plain(policy.version)
     programs, at = now.compiled.program(policy, prepared.view)
-    ready = prepared.ready_for(programs)
-    envelope, index = now.compiled.envelope, prepared.view.index
-    clauses = clauses_of(envelope.effective(policy))
-    whose = envelope.origins(origins)
-    fails = np.empty((len(clauses), index.words), dtype=np.uint64)
+    clauses = clauses_of(now.compiled.envelope.effective(policy))
+    chosen = _fewest_of(prepared.ready_for(programs), at, len(clauses), prepared.view.index)
+    return _in_words(now, [clauses[place] for place in chosen], origins)
+
+
+def _fewest_of(ready: Ready, at: int, clauses: int, index: CatalogIndex) -> list[int]:
+    fails = np.empty((clauses, index.words), dtype=np.uint64)
     with alone():
         clause_fails(ready.frame.handle, ready.scratch.handle, at, handle_of(fails.reshape(-1)))
-    chosen = [clauses[at] for at in fewest(fails, index.rows[EVERY_OFFER])]
-    return [attributed(describe_clause(clause), whose.get(clause.encoding, ())) for clause in chosen]
+    return fewest(fails, index.rows[EVERY_OFFER])
+
+
+def _in_words(now: Generation, clauses: Sequence[Node], origins: Mapping[str, tuple[Origin, ...]]) -> list[str]:
+    whose = now.compiled.envelope.origins(origins)
+    return [attributed(describe_clause(clause), whose.get(clause.encoding, ())) for clause in clauses]
+
+
+class Misses:
+    """Near misses of many policies of the second version, as `nearest_miss` words them.
+
+    What policies of one template keep out is the same where their bounds lie between the same values of the catalog,
+    and then it is found once.
+
+    Parameters
+    ----------
+    now
+        the generation
+    stencils
+        of the policies' templates
+    """
+
+    def __init__(self, now: Generation, stencils: Stencils) -> None:
+        self._now = now
+        self._view = now.view(V2)
+        self._stencils = stencils
+        self._ordered: dict[str, list[float]] = {}
+        self._found: dict[tuple[Any, ...], list[int]] = {}
+
+    def of(self, policy: Policy, ready: Ready, at: int) -> tuple[Node, ...]:
+        """Give the fewest clauses that keep every offer out; the policy's program begins at a place of a frame's."""
+        now = self._now
+        envelope = now.compiled.envelope
+        clauses = policy.clauses if envelope.term is None else clauses_of(envelope.effective(policy))
+        key = self._key(policy)
+        chosen = None if key is None else self._found.get(key)
+        if chosen is None:
+            chosen = _fewest_of(ready, at, len(clauses), self._view.index)
+            if key is not None:
+                self._found[key] = chosen
+        return tuple([clauses[place] for place in chosen])
+
+    def in_words(self, compiled: CompiledPolicy, clauses: Sequence[Node]) -> str:
+        """Say which clauses of a tenant's policy these are, and whose."""
+        return "; ".join(_in_words(self._now, clauses, compiled.origins_of(clauses)))
+
+    def _key(self, policy: Policy) -> tuple[Any, ...] | None:
+        """Give what decides which offers each clause keeps out; ``None`` where that is not known beforehand."""
+        if not isinstance(policy, ComposedPolicy) or not self._stencils.holds(policy.template):
+            return None
+        template = policy.template
+        cuts: list[Any] = [template]
+        for place, number in zip(template.places, policy.numbers, strict=True):
+            field = template.clauses[place].parameters[0]
+            ordered = self._ordered.get(field)
+            if ordered is None:
+                ordered = self._ordered[field] = np.sort(self._view.values(field)).tolist()
+            cuts += (bisect_left(ordered, number), bisect_right(ordered, number))
+        return tuple(cuts)

@@ -18,6 +18,7 @@ class Plan(NamedTuple):
     numbers : its numbers, the temperature first
     fields : the columns that it compares or ranks by
     bits, vectors : the greatest height of either stack; ends : how many ends or parts it has
+    bounds : where the numbers of each clause of the filter begin, and where those of the last one end
     """
 
     version: Version
@@ -27,3 +28,4 @@ class Plan(NamedTuple):
     bits: int
     vectors: int
     ends: int
+    bounds: Sequence[int] = ()

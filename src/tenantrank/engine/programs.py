@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,23 @@ class Held(NamedTuple):
     numbers: NDArray[np.float64]
     starts: NDArray[np.int64]
     programs: int
+    fields: frozenset[int]
+    bits: int
+    vectors: int
+    ends: int
+
+
+class Laid(NamedTuple):
+    """Programs laid end to end, to be added as they are.
+
+    ``code`` int32 and ``numbers`` doubles are theirs alone, and the headers say where each program's numbers begin
+    among these; ``starts`` (programs,) int64 are where each begins. ``fields``, ``bits``, ``vectors`` and ``ends`` as
+    of `Held`.
+    """
+
+    code: NDArray[np.int32]
+    numbers: NDArray[np.float64]
+    starts: NDArray[np.int64]
     fields: frozenset[int]
     bits: int
     vectors: int
@@ -87,22 +105,53 @@ class Programs:
             code[at + op.NUMBERS] = first
             numbers[first : first + len(plan.numbers)] = plan.numbers
             starts[held.programs] = at
-            self._code_used += len(plan.code)
-            self._numbers_used += len(plan.numbers)
-            fields = held.fields if held.fields.issuperset(plan.fields) else held.fields.union(plan.fields)
-            self.held = Held(
-                code,
-                numbers,
-                starts,
-                held.programs + 1,
-                fields,
-                max(held.bits, plan.bits),
-                max(held.vectors, plan.vectors),
-                max(held.ends, plan.ends),
-            )
-            self.count = held.programs + 1
+            self._publish(code, numbers, starts, 1, plan)
             self.at_of[identity] = at
             return at
+
+    def extend(self, laid: Laid, identities: Iterable[str] = ()) -> NDArray[np.int64]:
+        """Add programs laid end to end; give where each begins, (programs,).
+
+        They are found again by the identities of their policies where these are given, one for each.
+        """
+        with self._lock:
+            held = self.held
+            at, first, programs = self._code_used, self._numbers_used, len(laid.starts)
+            code = _room(held.code, at, len(laid.code))
+            numbers = _room(held.numbers, first, len(laid.numbers))
+            starts = _room(held.starts, held.programs, programs)
+            begins = laid.starts + at
+            code[at : at + len(laid.code)] = laid.code
+            code[begins + op.NUMBERS] += first
+            numbers[first : first + len(laid.numbers)] = laid.numbers
+            starts[held.programs : held.programs + programs] = begins
+            self._publish(code, numbers, starts, programs, laid)
+            self.at_of.update(zip(identities, begins.tolist(), strict=False))
+            return begins
+
+    def _publish(
+        self,
+        code: NDArray[np.int32],
+        numbers: NDArray[np.float64],
+        starts: NDArray[np.int64],
+        programs: int,
+        added: Plan | Laid,
+    ) -> None:
+        """Make known what was written behind the programs that there were."""
+        held = self.held
+        self._code_used += len(added.code)
+        self._numbers_used += len(added.numbers)
+        self.held = Held(
+            code,
+            numbers,
+            starts,
+            held.programs + programs,
+            held.fields if held.fields.issuperset(added.fields) else held.fields.union(added.fields),
+            max(held.bits, added.bits),
+            max(held.vectors, added.vectors),
+            max(held.ends, added.ends),
+        )
+        self.count = held.programs + programs
 
 
 def _room(array: NDArray, used: int, more: int) -> NDArray:  # type: ignore[type-arg]

@@ -131,7 +131,8 @@ class View:
         """Give what `meets_req` checks for a request, as reason and bitset, in the order of the checks (section 4)."""
         index = self.index
         checks = [
-            (f"missing_capability:{need}", index.bits(("capability", CAPABILITY_OF_NEED[need]))) for need in request.needs
+            (f"missing_capability:{need}", index.bits(("capability", CAPABILITY_OF_NEED[need])))
+            for need in request.needs
         ]
         if request.min_context is not None:
             checks.append(("min_context", index.pack(self.values("context") >= request.min_context)))

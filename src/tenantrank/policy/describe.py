@@ -91,6 +91,16 @@ def describe_clause(node: Node) -> str:
     return f"{_NAMING[node.op]} {_name(node.parameters[0])}"
 
 
+def describe_scorer(node: Node) -> str:
+    """Describe one Scorer in normal form, as part of a line."""
+    return _scorer(node)
+
+
+def describe_selector(node: Node) -> str:
+    """Describe one Selector in normal form, as part of a line."""
+    return _selector(node)
+
+
 def _negated(node: Node) -> str:
     if node.op in _FIXED_NEGATED:
         return _FIXED_NEGATED[node.op]

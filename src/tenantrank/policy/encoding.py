@@ -47,10 +47,15 @@ def encode_parameter(value: Any) -> str:
     return encode_number(value)
 
 
+CHECKSUMS = (5381, 31, 2147483647), (52711, 37, 2147483629)
+"""Start, factor and modulus of each part of a fingerprint."""
+
+
 def fingerprint(encoding: str) -> str:
     """Give the short two-part checksum that a trace shows, for people to read; collisions can be made at will."""
     data = encoding.encode()
-    return f"{_checksum(data, 5381, 31, 2147483647)}-{_checksum(data, 52711, 37, 2147483629)}"
+    first, second = [_checksum(data, *parameters) for parameters in CHECKSUMS]
+    return f"{first}-{second}"
 
 
 def identity(encoding: str) -> str:

@@ -6,10 +6,14 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
+from tenantrank.errors import RulebookError
+from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy
+from tenantrank.tenants.hard_clauses import HardClause, hard_clauses_of
+from tenantrank.tenants.nearest import hint
 from tenantrank.tenants.origin import Conflict, Origin
 from tenantrank.tenants.preparing import Prepared, PreparedRule
 from tenantrank.tenants.reasons import Reasons
@@ -30,11 +34,12 @@ class CompiledPolicy:
         the rules that made it, with what the tenant has in the fields they read; or else the reasons
     """
 
-    __slots__ = ("_policy", "_source", "_values")
+    __slots__ = ("_policy", "_rule_set", "_source", "_values")
 
     def __init__(self, policy: Policy, source: RuleSet | Reasons, values: Values = ()) -> None:
         self._policy = policy
         self._source = source
+        self._rule_set = source if isinstance(source, RuleSet) else None
         self._values = values
 
     @property
@@ -48,6 +53,17 @@ class CompiledPolicy:
         read-only.
         """
         return self._reasons.origins
+
+    def origins_of(self, clauses: Sequence[Node]) -> Mapping[str, tuple[Origin, ...]]:
+        """Give the part of `origins` for some of the policy's clauses, without the work for all of them.
+
+        Nodes that are no clauses of the policy are left out.
+        """
+        source = self._source
+        if isinstance(source, RuleSet):
+            return source.origins(self._values, {clause.encoding for clause in clauses})
+        known = source.origins
+        return {clause.encoding: known[clause.encoding] for clause in clauses if clause.encoding in known}
 
     @property
     def preference(self) -> Origin:
@@ -76,6 +92,22 @@ class CompiledPolicy:
         return self._reasons.conflicts
 
     @property
+    def hard_clauses(self) -> tuple[HardClause, ...]:
+        """The clauses of ``policy``, in its order, each with its origins and how far it may give way.
+
+        Where a rule asks for what no offer passes (`bot`), that is the policy's one clause; the others that the rules
+        ask for then follow it, since they stand once it is gone.
+        """
+        reasons = self._reasons
+        own = [(clause, reasons.origins[clause.encoding]) for clause in self._policy.clauses]
+        return hard_clauses_of([*own, *reasons.absorbed], reasons.conflicts, reasons.never_relaxed)
+
+    @property
+    def never_relax(self) -> frozenset[str]:
+        """Encodings of the hard clauses that a rule marked `never_relax` asks for."""
+        return frozenset([clause.node.encoding for clause in self.hard_clauses if clause.never_relax])
+
+    @property
     def rules(self) -> tuple[str, ...]:
         """Ids of the rules that applied, in file order."""
         return self._source.rules
@@ -84,6 +116,34 @@ class CompiledPolicy:
     def warnings(self) -> tuple[str, ...]:
         """What the policy may not do as its author expects, each one line."""
         return self._reasons.warnings
+
+    def without(self, rule: str, known: MutableMapping[str, Policy] | None = None) -> CompiledPolicy:
+        """Compile the same tenant by the rulebook without one of the rules that applied.
+
+        What had given way to that rule stands again: a bound, a preference, a selector, a failure plan.
+
+        Parameters
+        ----------
+        rule
+            its id
+        known
+            policies by identity, of which one is taken where it is the same, and to which it is added where not
+
+        Raises
+        ------
+        TenantError
+            where the tenant would be refused without it, as where no other rule says what it may use
+        RulebookError
+            for a rule that did not apply, and for a policy that was pickled, which left its rulebook behind
+        """
+        if rule not in self.rules:
+            raise RulebookError(f"rule {rule!r} does not apply to this tenant{hint(rule, self.rules)}")
+        if self._rule_set is None:
+            raise RulebookError("a policy that was pickled cannot be compiled again without one of its rules")
+        fewer = self._rule_set.without(rule)
+        state = dict(zip(self._rule_set.reads, self._values, strict=True))
+        values = tuple([state[name] for name in fewer.reads])
+        return CompiledPolicy(fewer.policy(values, {} if known is None else known), fewer, values)
 
     @property
     def _reasons(self) -> Reasons:

@@ -14,9 +14,11 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     Tag,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 
@@ -195,10 +197,21 @@ class Rule(Model):
     unknown_passes: list[str] = Field(
         [], description="offer fields of which an offer may state nothing and yet pass this rule's hard clauses"
     )
+    never_relax: bool = Field(
+        False, description="true: no suggestion of what to relax ever touches this rule's hard clauses"
+    )
     transform: Term | None = Field(None, description="an Xform; those of all rules apply, in file order")
     preference: Preference | None = None
     selector: Term | None = None
     failure_plan: Term | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_the_unsaid(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A rulebook from before the key existed keeps its id.
+        written: dict[str, Any] = write(self)
+        if not self.never_relax:
+            written.pop("never_relax", None)
+        return written
 
 
 class Defaults(Model):

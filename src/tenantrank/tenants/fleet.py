@@ -90,15 +90,21 @@ class Fleet:
         distinct policies in the order of their first tenant; and int32 (n,) with the position of each row's policy,
         −1 where the row failed
         """
+        distinct, of_compiled = self.distinct()
+        return distinct, np.append(of_compiled, np.int32(-1))[self.index]
+
+    def distinct(self) -> tuple[tuple[Policy, ...], npt.NDArray[np.int32]]:
+        """Give the policies that differ in identity, and for each of `policies` the position of its own among them."""
         position: dict[str, int] = {}
         distinct: list[Policy] = []
-        of_compiled = np.full(len(self.policies) + 1, -1, dtype=np.int32)
-        for at, compiled in enumerate(self.policies):
+        of_compiled: list[int] = []
+        for compiled in self.policies:
             policy = compiled.policy
-            of_compiled[at] = position.setdefault(policy.identity, len(position))
-            if len(position) > len(distinct):
+            at = position.setdefault(policy.identity, len(distinct))
+            if at == len(distinct):
                 distinct.append(policy)
-        return tuple(distinct), of_compiled[self.index]
+            of_compiled.append(at)
+        return tuple(distinct), np.array(of_compiled, dtype=np.int32)
 
 
 def compile_table(

@@ -131,12 +131,13 @@ class Part:
 class BoundPart(Part):
     """A `cmp` that a tenant's number fills: the rest of it was admitted with the rulebook, only the number is new."""
 
-    __slots__ = ("_at_zero", "_head")
+    __slots__ = ("_at_zero", "head")
 
     def __init__(self, rule: str, path: str, sort: str, term: Any, tested: tuple[str, ...], fields: Fields) -> None:
         super().__init__(rule, path, sort, term, tested, fields)
         self._at_zero = normalize([*term[:-1], 0], V2)
-        self._head = self._at_zero.encoding.removesuffix("0)")
+        self.head = self._at_zero.encoding.removesuffix("0)")
+        """The text before the bound."""
 
     @staticmethod
     def fits(term: Any) -> bool:
@@ -150,7 +151,7 @@ class BoundPart(Part):
         if not isinstance(value, int | float):
             return super()._placed(values)
         number, same = float(value) + 0.0, self._at_zero
-        encoding = f"{self._head}{encode_number(number)})"
+        encoding = f"{self.head}{encode_number(number)})"
         node = Node(same.op, encoding, (), (*same.parameters[:-1], number), same.slots)
         return Placed(node, 1, 1, self.rule, self.reads, values, _NONE)
 

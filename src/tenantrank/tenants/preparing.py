@@ -45,6 +45,7 @@ class PreparedRule:
     bounds : (``floor`` or ``ceiling``, offer field, part)
     transform, choices : the rest; choices by the keys of `CHOICES`
     reads : the tenant fields that decide what its parts say and where that came from
+    never_relax : whether no suggestion of what to relax may touch its hard clauses
     """
 
     id: str
@@ -56,6 +57,7 @@ class PreparedRule:
     transform: Part | None
     choices: Mapping[Choice, Part]
     reads: tuple[str, ...]
+    never_relax: bool
 
     def undecided(self, field: str | None) -> TenantError:
         """Give the error of a tenant that lacks the field on which this rule turns, where the rule is hard."""
@@ -167,12 +169,15 @@ def _rule(
         transform,
         {key: part for key in CHOICES for draft, part in own if draft.key == key},
         tuple(dict.fromkeys(name for _, part in own for name in part.reads)),
+        rule.never_relax,
     )
 
 
 def _needless(document: Document, drafts: list[Draft]) -> Iterator[str]:
-    """Name what a rule lists under `unknown_passes` and does not test."""
+    """Name what a rule lists under `unknown_passes` and does not test, and a mark on hard clauses where it has none."""
     for rule in document.rules:
+        if rule.never_relax and not (rule.require or rule.floor or rule.ceiling):
+            yield f"rule {rule.id!r}, never_relax: it has no hard clause (require, floor, ceiling)"
         own = [term for draft in drafts if draft.rule == rule.id and draft.sort == "Pred" for term in draft.samples]
         tested = {use.name for term in own for use in uses(term) if use.sort != "Tier"}
         for name in rule.unknown_passes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from tenantrank.policy.normal_form import Node, clauses_of
+from tenantrank.policy.normal_form import Node, clauses_of, conjunction
 from tenantrank.tenants.drafts import CHOICES
 from tenantrank.tenants.origin import Choice, Conflict, Origin
 from tenantrank.tenants.parts import Part, Placed
@@ -18,7 +18,11 @@ from tenantrank.tenants.states import State
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Where every part of one policy comes from; the attributes are those of `CompiledPolicy`."""
+    """Where every part of one policy comes from; the attributes are those of `CompiledPolicy`, but for two.
+
+    ``never_relaxed`` holds the ids of the rules that are marked `never_relax`; ``absorbed`` the other hard clauses with
+    their origins, in normal-form order, where one of them lets no offer pass and the policy has only that.
+    """
 
     origins: Mapping[str, tuple[Origin, ...]]
     preference: Origin
@@ -28,6 +32,8 @@ class Reasons:
     conflicts: tuple[Conflict, ...]
     rules: tuple[str, ...]
     warnings: tuple[str, ...]
+    never_relaxed: frozenset[str]
+    absorbed: tuple[tuple[Node, tuple[Origin, ...]], ...]
 
     def __post_init__(self) -> None:
         # Tenants of one state share this object.
@@ -55,12 +61,8 @@ def reasons_of(
         those of the policy
     """
     bounds, bound_conflicts = settle_bounds(applying, state)
-    origins: dict[str, tuple[Origin, ...]] = {}
-    for placed in [clause.place(state) for rule in applying for clause in rule.clauses] + bounds:
-        found = placed.origins
-        for clause in clauses_of(placed.node):
-            known = origins.get(clause.encoding)
-            origins[clause.encoding] = found if known is None else _merged(known, found)
+    hard = [clause.place(state) for rule in applying for clause in rule.clauses] + bounds
+    origins = origins_in(hard)
     chosen = {key: choose(key, applying, defaults, state) for key in CHOICES}
     preference = chosen["preference"][0]
     return Reasons(
@@ -72,7 +74,29 @@ def reasons_of(
         (*bound_conflicts, *(conflict for _, conflicts in chosen.values() for conflict in conflicts)),
         tuple([rule.id for rule in applying]),
         tuple(_warnings(preference, clauses)) if preference.leveled else (),
+        frozenset([rule.id for rule in applying if rule.never_relax]),
+        tuple([(node, origins[node.encoding]) for node in _absorbed(hard)]) if clauses[0].op == "bot" else (),
     )
+
+
+def _absorbed(hard: Sequence[Placed]) -> Iterator[Node]:
+    """Give in normal-form order what hard clauses there are beside one that lets no offer pass, each once."""
+    nodes = {
+        node.encoding: node for placed in hard for node in clauses_of(placed.node) if node.op not in ("bot", "top")
+    }
+    if nodes:
+        yield from clauses_of(conjunction(list(nodes.values())))
+
+
+def origins_in(hard: Sequence[Placed]) -> dict[str, tuple[Origin, ...]]:
+    """Give the origins of each clause that hard parts come to, by its encoding, in the order of the parts."""
+    origins: dict[str, tuple[Origin, ...]] = {}
+    for placed in hard:
+        found = placed.origins
+        for clause in clauses_of(placed.node):
+            known = origins.get(clause.encoding)
+            origins[clause.encoding] = found if known is None else _merged(known, found)
+    return origins
 
 
 def _merged(known: tuple[Origin, ...], more: tuple[Origin, ...]) -> tuple[Origin, ...]:

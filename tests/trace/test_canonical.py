@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tenantrank.errors import TraceError
-from tenantrank.trace import canonical as module
-from tenantrank.trace.canonical import Fixed, canonical, moment, parsed
+from tenantrank.trace.canonical import canonical, moment, parsed
 
 _TEXT = some.text(some.characters(exclude_categories=["Cs"]))
 _VALUES = some.recursive(
@@ -31,28 +30,6 @@ def test_it_is_json_that_reads_as_it_was_and_is_written_the_same_again(value: di
     assert again == value
     assert b"\n" not in text
     assert not any(byte < 0x20 for byte in text)
-
-
-@settings(max_examples=30)
-@given(some.dictionaries(_TEXT, some.tuples(some.booleans(), some.dictionaries(_TEXT, _VALUES) | _VALUES)))
-def test_shared_parts_are_written_as_what_they_are(members: dict) -> None:
-    plain = {name: value for name, (_, value) in members.items()}
-    shared = {
-        name: Fixed(value) if share and isinstance(value, dict) else value for name, (share, value) in members.items()
-    }
-    assert canonical(shared) == canonical(shared) == canonical(plain)
-    assert canonical({"a": [shared]}) == canonical({"a": [plain]})
-
-
-@given(_VALUES)
-def test_the_encoder_made_once_is_the_one_of_the_standard_library(value: object) -> None:
-    assert module._encode(value) == module._PLAIN.encode(value)
-
-
-@pytest.mark.parametrize("missing", ["c_make_encoder", "c_encode_basestring"])
-def test_where_there_is_none_the_fallback_is_used(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    monkeypatch.setattr(json.encoder, missing, None)
-    assert module._encoder() == module._PLAIN.encode
 
 
 def test_the_documented_form() -> None:

@@ -148,7 +148,7 @@ def test_log__a_caller_waits_where_too_much_is_waiting() -> None:
     thread.join(10)
     log.close()
 
-    assert [record["id"] for record in store.taken] == [f"tr_{at}" for at in range(20)]
+    assert [draft.id for draft in store.taken] == [f"tr_{at}" for at in range(20)]
     assert store.closed
 
 
@@ -159,7 +159,7 @@ def test_log__waits_for_a_store_that_is_full() -> None:
     log.record(DECISION, "tr_1")
     log.close()
 
-    assert [record["id"] for record in store.taken] == ["tr_1"]
+    assert [draft.id for draft in store.taken] == ["tr_1"]
     assert store.flushed >= 3
 
 
@@ -197,7 +197,7 @@ def test_log__what_goes_wrong_with_one_record_is_told_by_flush_and_the_rest_goes
         refused.result(10)
     log.close()
 
-    assert [record["id"] for record in store.taken] == ["tr_2"]
+    assert [draft.id for draft in store.taken] == ["tr_2"]
 
 
 def test_log__an_id_that_is_taken_is_refused_and_told(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from tenantrank.errors import TraceError
+from tenantrank.trace import rows
 from tenantrank.trace.chain import beginning, record_hash
+from tenantrank.trace.rows import draft_of
 from tenantrank.trace.store import Reader, TraceStore
 from tenantrank.trace.verify import verify
 from tests.trace.making import SIGNER, START, Wall, attempts, changed, decision, filled, opened, random
@@ -413,3 +415,46 @@ def test_in_a_child_process_without_the_writer_it_is_said(store: TraceStore) -> 
     os.close(reading)
     os.close(writing)
     assert store.append([decision(2)]) == [2]
+
+
+def test_drafts_are_written_as_the_records_they_are_of(tmp_path: Path) -> None:
+    records = [decision(1), attempts(1), {"kind": "note", "what": "é"}]
+    bodies = []
+    for name, given in (("a.db", records), ("b.db", [draft_of(record) for record in records])):
+        with opened(tmp_path / name) as store:
+            assert store.append(given[:1]) == [1]
+            assert store.submit(given[1]).result() == 2
+            store.post(given[2])
+            store.flush()
+            assert verify(store).ok
+            bodies.append([stored.body for stored in store.records()])
+    assert bodies[0] == bodies[1]
+
+
+def test_a_snapshot_that_was_missing_is_known_once_it_is_there(tmp_path: Path) -> None:
+    def used() -> list[int]:
+        with closing(sqlite3.connect(tmp_path / "trace.db")) as connection:
+            return [row[0] for row in connection.execute("SELECT used FROM snapshots")]
+
+    with opened(tmp_path / "trace.db") as store:
+        store.append([decision(1), decision(2)])
+        assert used() == []
+        noted = store.submit(decision(3), [("health", "h" * 64, lambda: b"{}")]).result()
+        assert used() == [noted]
+        for numbers in ([4], [5, 6]):
+            taken = store.append([decision(number) for number in numbers])
+            assert used() == taken[-1:]
+
+
+def test_a_text_that_number_and_time_make_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path / "trace.db") as store:
+        assert store.append([decision(1)]) == [1]
+        body = store.get(1).body
+        monkeypatch.setattr(rows, "LONGEST", len(body))
+        assert store.append([decision(2)]) == [2]
+        monkeypatch.setattr(rows, "LONGEST", len(body) - 1)
+        with pytest.raises(TraceError, match="over the"):
+            store.append([decision(3)])
+        monkeypatch.undo()
+        assert store.append([decision(3)]) == [3]
+        assert verify(store).ok

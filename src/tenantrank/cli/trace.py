@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -70,7 +71,10 @@ def tail(
         last, _ = reader.head()
         found = reader.search(kind="decision", limit=count)[::-1]
         _list(found, as_json, "the last decisions")
+        if found:
+            last = max(last, found[-1].seq)  # One may have come between the two looks.
         while follow:
+            sys.stdout.flush()  # To whoever reads a pipe, too.
             time.sleep(_FOLLOW_S)
             later = list(reader.records(since_seq=last, kind="decision"))
             for each in later:

@@ -16,12 +16,22 @@ from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import FILTERED_BY
 from tenantrank.tenants import CompiledPolicy, Rulebook
 from tenantrank.trace.forms import catalog_bytes, health_bytes, health_id
-from tenantrank.trace.record import About, Form, Ids, decision_record, needs_form, rejections_form, rule_form
+from tenantrank.trace.record import (
+    About,
+    Form,
+    Ids,
+    decision_record,
+    needs_form,
+    order_form,
+    rejections_form,
+    rule_form,
+)
 
 Snapshot = tuple[str, str, Callable[[], bytes]]
 """Kind, id and what makes the content, which is called only where a store does not have it."""
 
 _ENGINES, _RULES, _REJECTIONS = 16, 4096, 4096
+_PLACES = 262_144  # of all orders that are remembered
 
 
 class _Under(NamedTuple):
@@ -53,6 +63,7 @@ class Capture:
         self._rulebooks: Recent[tuple[Rulebook, Snapshot]] = Recent(_ENGINES)
         self._rules: Recent[tuple[Form, Any]] = Recent(_RULES)
         self._requests: Recent[Form] = Recent(_RULES)
+        self._orders: Recent[dict[str, Any]] = Recent(_PLACES, lambda order: 1 + int(order["places"]))
 
     def decision(
         self,
@@ -84,7 +95,14 @@ class Capture:
             lambda: (rule_form(decision, compiled, rulebook_id, source, self._mask), held),
         )
         request = self._requests.get(decision.request, partial(needs_form, decision.request))
-        return decision_record(decision, about, under.ids, rule, request, _rejections(under, decision)), snapshots
+        order, rejections = self._order(decision), _rejections(under, decision)
+        return decision_record(decision, about, under.ids, rule, request, order, rejections), snapshots
+
+    def _order(self, decision: Decision) -> dict[str, Any]:
+        offers, scores = decision.offer_ids, decision.scores
+        if 0.0 in scores:  # The two zeros are equal, and written differently.
+            return order_form(offers, scores)
+        return self._orders.get((offers, scores), partial(order_form, offers, scores))
 
     def _under(self, engine: Engine) -> _Under:
         catalog, health = engine.catalog, engine.health

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tenantrank.trace.layout import Connection
-from tenantrank.trace.rows import Marks, Term
+from tenantrank.trace.rows import Term, offer_terms, rule_terms
 
 _KEPT = 100_000  # names, and sets, whose places are remembered
 
@@ -23,7 +23,8 @@ class Index:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._names: dict[Term, int] = {}
-        self._sets: dict[tuple[tuple[str, ...], ...], int] = {}
+        self._sets: dict[tuple[Any, ...], int] = {}
+        self._free: dict[str, int] = {}
 
     def name(self, field: str, value: str | None) -> int | None:
         """Give the place of a name, which is made where it is new."""
@@ -36,17 +37,15 @@ class Index:
             _remember(self._names, term, ref)
         return ref
 
-    def rules(self, marks: Marks) -> int | None:
+    def rules(self, rule: tuple[tuple[str, ...], tuple[str, ...]]) -> int | None:
         """Give the place of a record's rules and policy, which is made where they are new."""
-        key = (marks.policy, marks.rules)
-        return self._sets.get(key) or self._set(key, marks.rule_terms())
+        return self._sets.get(rule) or self._set(rule, rule_terms(rule))
 
-    def offers(self, marks: Marks) -> int | None:
+    def offers(self, offers: tuple[str, ...]) -> int | None:
         """Give the place of a record's offers, which is made where they are new."""
-        key = (marks.offers,)
-        return self._sets.get(key) or self._set(key, marks.offer_terms())
+        return self._sets.get(offers) or self._set(offers, offer_terms(offers))
 
-    def _set(self, key: tuple[tuple[str, ...], ...], terms: set[Term]) -> int | None:
+    def _set(self, key: tuple[Any, ...], terms: set[Term]) -> int | None:
         if not terms:
             return None
         members = sorted(terms)
@@ -84,13 +83,15 @@ class Index:
     def _place(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> int:
         run = self._connection.execute
         where = " AND ".join(f"{column} = ?" for column in columns)
-        find = f"SELECT ref FROM {table} WHERE {where}"
-        row = run(find, values).fetchone()
-        if row is None:
-            marks = ", ".join("?" * len(columns))
-            run(f"INSERT INTO {table}({', '.join(columns)}) VALUES({marks})", values)
-            row = run(find, values).fetchone()
-        return int(row[0])
+        row = run(f"SELECT ref FROM {table} WHERE {where}", values).fetchone()
+        if row is not None:
+            return int(row[0])
+        # The one writer gives places itself: nobody else could have given this one meanwhile.
+        ref = self._free.get(table) or 1 + run(f"SELECT coalesce(max(ref), 0) FROM {table}").fetchone()[0]
+        marks = ", ".join("?" * len(columns))
+        run(f"INSERT INTO {table}(ref, {', '.join(columns)}) VALUES(?, {marks})", (ref, *values))
+        self._free[table] = ref + 1
+        return int(ref)
 
 
 def set_digest(members: Iterable[Term]) -> bytes:

@@ -16,13 +16,14 @@ from tenantrank.trace.chain import beginning, record_hash
 from tenantrank.trace.checkpoints import Checkpoint, Stub
 from tenantrank.trace.index import Index
 from tenantrank.trace.layout import Connection, checkpoint_wal
-from tenantrank.trace.rows import Reference, Row, key_of, row_of
+from tenantrank.trace.rows import SNAPSHOTS, Draft, Reference, draft_of
 from tenantrank.trace.signing import Signer
 from tenantrank.trace.snapshots import Content, Snapshot, find_reference, insert_content, make_content
 
 Record = Mapping[str, Any]
 
 _AT_ONCE = 500  # parameters of one statement; SQLite has allowed 999 at least
+_ABSENT = 100_000  # references to what is not kept as a snapshot, that are remembered
 _COMMITS, _RECORDS = 400, 8_000  # after which the write-ahead log, some tens of MB by then, is moved into the database
 
 
@@ -32,25 +33,31 @@ class Entry:
 
     Attributes
     ----------
-    records : records, or what makes them
+    records : records, drafts of them, or what makes them
     snapshots : what must be in the store with them
     future : told how it ended, or ``None``; answer : what it is told, from the numbers given to the records
     outcome : the numbers given to the records, or why there are none; set by `Ledger.write`
     """
 
-    records: Sequence[Record | Callable[[], Record]]
+    records: Sequence[Record | Draft | Callable[[], Record]]
     snapshots: Sequence[Snapshot] = ()
     future: Future[Any] | None = None
     answer: Callable[[list[int]], Any] = list
     outcome: list[int] | TraceError | None = None
-    made: list[Record] = field(default_factory=list)
+    made: list[Draft] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Batch:
-    rows: list[Row] = field(default_factory=list)
+    """Records of a transaction: their drafts, numbers, times, texts and hashes."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)
     contents: list[tuple[int, Content, int]] = field(default_factory=list)
-    taken: set[str] = field(default_factory=set)
+    taken: set[str | None] = field(default_factory=set)
 
 
 class Ledger:
@@ -78,6 +85,7 @@ class Ledger:
         self.sealed = connection.execute("SELECT coalesce(max(seq), 0) FROM checkpoints").fetchone()[0]
         self.index = Index(connection)
         self._snapshots: dict[Reference, int] = {}
+        self._absent: set[Reference] = set()
         self._next_snapshot = 1 + connection.execute("SELECT coalesce(max(ref), 0) FROM snapshots").fetchone()[0]
         self._commits = self._records = 0
 
@@ -110,7 +118,7 @@ class Ledger:
             checkpoint = self._seal(self.signer)
         self.connection.execute("COMMIT")
         self._commits += 1
-        self._records += len(batch.rows)
+        self._records += len(batch.drafts)
         return checkpoint
 
     def tidy(self, whole: bool = False) -> None:
@@ -158,7 +166,7 @@ class Ledger:
                 entry.outcome = TraceError(f"a record could not be made: {error!r}")
                 entry.outcome.__cause__ = error
         batch = _Batch()
-        there = self._there([record for entry in entries for record in entry.made])
+        there = self._there([draft for entry in entries for draft in entry.made])
         for entry in entries:
             if entry.outcome is None:
                 try:
@@ -167,56 +175,84 @@ class Ledger:
                     entry.outcome = error
         return batch
 
-    def _take(self, entry: Entry, batch: _Batch, there: set[str]) -> None:
+    def _take(self, entry: Entry, batch: _Batch, there: set[str | None]) -> None:
         """Chain an entry's records on, or leave everything as it is and raise why not."""
         time = self.now()
-        rows: list[Row] = []
+        dated = time.encode()
+        drafts: list[Draft] = []
         contents: list[tuple[int, Content, int]] = []
         new: dict[Reference, int] = {}
-        taken: set[str] = set()
-        seq, digest = self.seq, self.hash
         for snapshot in entry.snapshots:
             reference = snapshot[:2]
             if reference in new or self._known(reference) is not None:
                 continue
             content = make_content(snapshot)
-            seq += 1
-            rows.append(row_of(content.note(), seq, time, digest))
-            digest = rows[-1].hash
+            drafts.append(draft_of(content.note()))
             new[reference] = self._next_snapshot + len(new)
-            contents.append((new[reference], content, seq))
-        numbers = []
-        for record in entry.made:
-            seq += 1
-            row = _row(record, seq, time, digest)
-            digest = row.hash
-            if row.kind == "decision":
-                if row.id in there or row.id in batch.taken or row.id in taken:
-                    raise TraceError(f"there is a decision {row.id!r} already")
-                taken.add(str(row.id))
-            rows.append(row)
-            numbers.append(seq)
-        self.seq, self.hash = seq, digest
+            contents.append((new[reference], content, self.seq + len(drafts)))
+        notes = len(drafts)
+        drafts += entry.made
+        numbers = list(range(self.seq + 1, self.seq + len(drafts) + 1))
+        bodies: list[bytes] = []
+        hashes: list[bytes] = []
+        taken: set[str | None] = set()
+        digest = self.hash
+        for draft, seq in zip(drafts, numbers, strict=True):
+            body = draft.body(seq, dated)
+            digest = record_hash(digest, body)
+            bodies.append(body)
+            hashes.append(digest)
+            if draft.kind == "decision":
+                if draft.id in there or draft.id in batch.taken or draft.id in taken:
+                    raise TraceError(f"there is a decision {draft.id!r} already")
+                taken.add(draft.id)
+        self.seq, self.hash = self.seq + len(drafts), digest
         self._snapshots |= new
         self._next_snapshot += len(new)
-        batch.rows += rows
+        batch.drafts += drafts
+        batch.numbers += numbers
+        batch.times += [time] * len(drafts)
+        batch.bodies += bodies
+        batch.hashes += hashes
         batch.contents += contents
         batch.taken |= taken
-        entry.outcome = numbers
+        entry.outcome = numbers[notes:]
 
     def _insert(self, batch: _Batch) -> None:
-        connection = self.connection
+        connection, drafts = self.connection, batch.drafts
         name, rules, offers = self.index.name, self.index.rules, self.index.offers
+        rows = zip(
+            batch.numbers,
+            [draft.kind for draft in drafts],
+            [draft.id for draft in drafts],
+            batch.times,
+            batch.bodies,
+            batch.hashes,
+            [name("tenant", draft.tenant) for draft in drafts],
+            [rules(draft.rule) for draft in drafts],
+            [offers(draft.offers) for draft in drafts],
+            strict=True,
+        )
         connection.executemany(
             "INSERT INTO records(seq, kind, id, time, body, hash, tenant, rule_set, offer_set)"
             " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*row[:6], name("tenant", row.marks.tenant), rules(row.marks), offers(row.marks)) for row in batch.rows],
+            rows,
         )
         for ref, content, note in batch.contents:
             insert_content(connection, ref, content, note)
-        used = {reference: row.seq for row in batch.rows for reference in row.references}
-        found = ((seq, self._known(reference)) for reference, seq in used.items())
-        connection.executemany("UPDATE snapshots SET used = ? WHERE ref = ?", [pair for pair in found if pair[1]])
+        self._use({draft.snapshots: seq for draft, seq in zip(drafts, batch.numbers, strict=True)})
+
+    def _use(self, last: Mapping[tuple[Any, ...], int]) -> None:
+        """Note for snapshots the last record that refers to each, given by the ids that records name together."""
+        used: dict[int, int] = {}
+        for ids, seq in last.items():
+            for kind, id in zip(SNAPSHOTS, ids, strict=True):
+                ref = self._known((kind, id)) if isinstance(id, str) else None
+                if ref is not None:
+                    used[ref] = max(seq, used.get(ref, 0))
+        self.connection.executemany(
+            "UPDATE snapshots SET used = ? WHERE ref = ?", [(seq, ref) for ref, seq in used.items()]
+        )
 
     def last_checkpoint(self) -> Checkpoint | None:
         """Give the checkpoint of the end of the chain, where there is one."""
@@ -239,10 +275,10 @@ class Ledger:
         if row is not None and (row[0] != self.seq or row[1] != self.hash):
             raise RuntimeError("something else wrote into it: verify the trace")
 
-    def _there(self, records: Sequence[Record]) -> set[str]:
+    def _there(self, drafts: Sequence[Draft]) -> set[str | None]:
         """Give which decisions of these the store has."""
-        ids = [key for record in records if record.get("kind") == "decision" and (key := key_of(record)) is not None]
-        found: set[str] = set()
+        ids = [draft.id for draft in drafts if draft.kind == "decision"]
+        found: set[str | None] = set()
         for at in range(0, len(ids), _AT_ONCE):
             some = ids[at : at + _AT_ONCE]
             marks = ",".join("?" * len(some))
@@ -252,28 +288,25 @@ class Ledger:
 
     def _known(self, reference: Reference) -> int | None:
         ref = self._snapshots.get(reference)
-        if ref is None:
+        if ref is None and reference not in self._absent:
             ref = find_reference(self.connection, *reference)
             if ref is not None:
                 self._snapshots[reference] = ref
+            else:
+                # Until it is put in here, nobody else does.
+                if len(self._absent) >= _ABSENT:
+                    self._absent.clear()
+                self._absent.add(reference)
         return ref
 
 
-def _made(given: Record | Callable[[], Record]) -> Record:
+def _made(given: Record | Draft | Callable[[], Record]) -> Draft:
+    if type(given) is Draft:
+        return given
     record = given() if callable(given) else given
     if not isinstance(record, Mapping):
         raise TraceError(f"a record must be a mapping, got {type(record).__name__}")
-    return record
-
-
-def _row(record: Record, seq: int, time: str, before: bytes) -> Row:
-    """Make a row; whatever is wrong with a record is a reason to refuse it, and never one for the store to fail."""
-    try:
-        return row_of(record, seq, time, before)
-    except TraceError:
-        raise
-    except Exception as error:
-        raise TraceError(f"a record cannot be written: {error!r}") from error
+    return draft_of(record)
 
 
 def read_stub(connection: Connection) -> Stub | None:

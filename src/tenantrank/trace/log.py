@@ -23,6 +23,7 @@ from tenantrank.tenants import CompiledPolicy, Rulebook
 from tenantrank.trace.capture import Capture, Snapshot
 from tenantrank.trace.handover import HandOver
 from tenantrank.trace.record import About, attempts_record
+from tenantrank.trace.rows import Draft, draft_of
 from tenantrank.trace.store import TraceStore
 from tenantrank.trace.writer import running
 
@@ -209,19 +210,21 @@ class TraceLog:
             # A decision of which no record can be made is told of like one that cannot be written.
             self._refused(TraceError(f"no record could be made: {type(error).__name__}: {error}"), future)
 
-    def _made(self, given: _Given) -> tuple[Mapping[str, Any], tuple[Snapshot, ...]]:
+    def _made(self, given: _Given) -> tuple[Draft, tuple[Snapshot, ...]]:
         if len(given) == 1:
-            return given[0], ()
+            return draft_of(given[0]), ()
         decision, id_, tenant, caller, label, source, compiled, rulebook, _ = given
-        return self._capture.decision(decision, About(id_, tenant, caller, label), compiled, rulebook, source)
+        about = About(id_, tenant, caller, label)
+        record, snapshots = self._capture.decision(decision, about, compiled, rulebook, source)
+        return draft_of(record), snapshots
 
-    def _send(self, record: Mapping[str, Any], snapshots: tuple[Snapshot, ...], future: Future[int] | None) -> None:
+    def _send(self, draft: Draft, snapshots: tuple[Snapshot, ...], future: Future[int] | None) -> None:
         while True:
             try:
                 if future is None:
-                    self.store.post(record, snapshots)
+                    self.store.post(draft, snapshots)
                 else:
-                    self.store.submit(record, snapshots).add_done_callback(lambda done: _copy(done, future))
+                    self.store.submit(draft, snapshots).add_done_callback(lambda done: _copy(done, future))
                 return
             except TraceError as error:
                 if error.why != "full":

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from tenantrank.report.markup import printable as printable
 from tenantrank.trace.words import Failed, Told
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
@@ -108,11 +109,6 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: set[i
         for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
-
-
-def printable(text: str) -> str:
-    """Write out what would not show: control characters, and marks that turn the direction of what follows."""
-    return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in text)
 
 
 def _text(value: Any) -> str:

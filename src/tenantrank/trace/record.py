@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +17,8 @@ import numpy as np
 from tenantrank.engine import Decision, Rejections, Request
 from tenantrank.policy.policy import Term
 from tenantrank.tenants import CompiledPolicy, Origin
-from tenantrank.trace.canonical import Fixed
 from tenantrank.trace.forms import number_form, order_digest, request_form, seed_form
+from tenantrank.trace.texts import Fixed, FixedList
 
 SHOWN = 16
 """Ranked offers that a record names; of a longer order it holds the digest as well."""
@@ -56,7 +56,13 @@ class Form(NamedTuple):
 
 
 def decision_record(
-    decision: Decision, about: About, ids: Ids, rule: Form, request: Form, rejections: Mapping[str, Any]
+    decision: Decision,
+    about: About,
+    ids: Ids,
+    rule: Form,
+    request: Form,
+    order: Mapping[str, Any],
+    rejections: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Give the record of a decision.
 
@@ -66,11 +72,10 @@ def decision_record(
         what to record
     ids
         of the snapshots that a replay needs
-    rule, request, rejections
-        as `rule_form`, `needs_form` and `rejections_form` give them
+    rule, request, order, rejections
+        as `rule_form`, `needs_form`, `order_form` and `rejections_form` give them
     """
     masked = [*rule.masked, *request.masked]
-    whole = len(decision.offer_ids)
     return {
         "kind": "decision",
         "id": about.id,
@@ -85,12 +90,7 @@ def decision_record(
         "seed": seed_form(decision.seed),
         "k": decision.k,
         "engine": ids.engine,
-        "ranked": [
-            [offer, number_form(score)]
-            for offer, score in zip(decision.offer_ids[:SHOWN], decision.scores[:SHOWN], strict=True)
-        ],
-        "places": whole,
-        "order_digest": order_digest(decision.offer_ids, decision.scores) if whole > SHOWN else None,
+        **order,
         "survivors": decision.survivors,
         "rejections": rejections,
         "masked": masked,
@@ -131,7 +131,7 @@ def rule_form(
             source=source,
         ),
         "origins": Fixed(_origins(decision, compiled, mask, masked)),
-        "rules": _rules(decision, compiled),
+        "rules": FixedList(_rules(decision, compiled)),
         "envelope": None if envelope is None else Fixed(envelope),
         "rulebook_id": rulebook_id,
     }
@@ -145,7 +145,18 @@ def needs_form(request: Request) -> Form:
     for name in ("scope", "model_family", "tier"):
         if name in form:
             form[name] = _text(form[name], f"request.{name}", masked)
-    return Form({"request": form}, tuple(masked))
+    return Form({"request": Fixed(form)}, tuple(masked))
+
+
+def order_form(offer_ids: Sequence[str], scores: Sequence[float]) -> dict[str, Any]:
+    """Give the members of a record that say in which order offers were ranked, and with which scores."""
+    places = len(offer_ids)
+    first = zip(offer_ids[:SHOWN], scores[:SHOWN], strict=True)
+    return {
+        "ranked": FixedList([offer, number_form(score)] for offer, score in first),
+        "places": places,
+        "order_digest": order_digest(offer_ids, scores) if places > SHOWN else None,
+    }
 
 
 def envelope_form(envelope: Term | None) -> dict[str, str] | None:

@@ -4,13 +4,11 @@ was observed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
-
 from tenantrank.engine import Engine
+from tenantrank.engine.stated import Stated
 from tenantrank.errors import TenantrankError
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.signature import STATE_FIELDS, Version
@@ -72,7 +70,7 @@ def _walk(nodes: Sequence[Node]) -> Iterator[Node]:
 
 def observed_numbers(engine: Engine, version: Version, offer: str, fields: Sequence[str]) -> list[Number]:
     """Say what a decision read of one offer in some fields, and where each value comes from."""
-    stated = _stated(engine, offer)
+    stated = engine.stated(version)
     return [
         Number(
             _value(engine, version, name, offer), f"{name} of {offer}", source_of(engine, version, name, offer, stated)
@@ -81,27 +79,23 @@ def observed_numbers(engine: Engine, version: Version, offer: str, fields: Seque
     ]
 
 
-def source_of(engine: Engine, version: Version, name: str, offer: str, stated: dict[str, str] | None = None) -> str:
+def source_of(engine: Engine, version: Version, name: str, offer: str, stated: Stated | None = None) -> str:
     """Say where the value comes from that a decision read of an offer in a field."""
-    stated = _stated(engine, offer) if stated is None else stated
     if name in STATE_FIELDS:
         return "the live state"
     try:
+        stated = engine.stated(version) if stated is None else stated
         row = engine.row_of_offer(offer)
-        flag = engine.catalog.fields[name].sort == "Bool"
-        if flag:
-            own = float(engine.catalog.flags(name)[row])
-            known = read = math.nan if own < 0 else own
-        else:
-            known, read = float(engine.catalog.numbers(name)[row]), float(engine.observed(name, version)[row])
-        default = float(engine.catalog.fields[name].default)
+        seen = stated.observed(("field", name), row)
     except (KeyError, TenantrankError):
         return "a field that the catalog does not have"
-    if not math.isnan(known) and (flag or known == read):
-        return stated.get(name, "worked out from the catalog" if stated else "the catalog, which does not say whence")
-    if flag or (read == default and math.isnan(known)):
+    if seen.kind == "live":
+        return "observed: the live state"
+    if seen.value is None:
         return "no source states it: the field's default"
-    return "observed: the live state"
+    if seen.source is not None:
+        return seen.whence
+    return "worked out from the catalog" if stated.statements(row) else "the catalog, which does not say whence"
 
 
 def _value(engine: Engine, version: Version, name: str, offer: str) -> str:
@@ -109,12 +103,3 @@ def _value(engine: Engine, version: Version, name: str, offer: str) -> str:
         return shown(float(engine.observed(name, version)[engine.row_of_offer(offer)]))
     except (KeyError, TenantrankError, OverflowError):
         return "unknown"
-
-
-def _stated(engine: Engine, offer: str) -> dict[str, str]:
-    """Give the sources of an offer's values by column, as far as the catalog's provenance names them."""
-    provenance = engine.catalog.provenance
-    if provenance is None:
-        return {}
-    rows: list[dict[str, Any]] = provenance.filter(pc.equal(provenance["offer_id"], offer)).to_pylist()
-    return {row["column"]: f"{row['source']}, {row['as_of']}" if row["as_of"] else row["source"] for row in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from tenantrank.trace.layout import Disk, lock, open_writer
 from tenantrank.trace.ledger import Entry, Ledger, Record
 from tenantrank.trace.reader import Reader
 from tenantrank.trace.retention import remove_step
-from tenantrank.trace.rows import Stored
+from tenantrank.trace.rows import Draft, Stored, draft_of
 from tenantrank.trace.signing import Signer
 from tenantrank.trace.snapshots import Snapshot
 from tenantrank.trace.writer import Writer, running
@@ -34,8 +34,8 @@ class TraceStore(Reader):
     A record is a mapping of what JSON has, with strings as keys and without NaN or infinity. It has ``kind``
     (``decision``, ``attempts`` or ``note``) and, unless it is a note, ``id``; that of an attempts record is the id of
     its decision, under ``of``. ``v``, ``seq`` and ``time`` are added by the store. No two decisions have the same id.
-    In the place of a record may stand a function that gives it, which is called on the writer's thread. A record must
-    not be changed once it is handed over.
+    In the place of a record may stand a function that gives it, which is called on the writer's thread, or what
+    `tenantrank.trace.rows.draft_of` made of it. A record must not be changed once it is handed over.
 
     With a record may come the snapshots it needs, each as ``(kind, id, make)``: where the store has none of this kind
     and id, ``make()`` gives its bytes, on the writer's thread, and it becomes durable together with the record.
@@ -132,7 +132,7 @@ class TraceStore(Reader):
         """Why the store takes nothing any more; ``None`` while it does."""
         return self._writer.failure
 
-    def submit(self, record: Record | Callable[[], Record], snapshots: Sequence[Snapshot] = ()) -> Future[int]:
+    def submit(self, record: Record | Draft | Callable[[], Record], snapshots: Sequence[Snapshot] = ()) -> Future[int]:
         """Hand over a record without waiting.
 
         Returns
@@ -150,11 +150,11 @@ class TraceStore(Reader):
         self._writer.give(Entry((record,), snapshots, future, _first))
         return future
 
-    def post(self, record: Record | Callable[[], Record], snapshots: Sequence[Snapshot] = ()) -> None:
+    def post(self, record: Record | Draft | Callable[[], Record], snapshots: Sequence[Snapshot] = ()) -> None:
         """Hand over a record, and let `flush` or `close` tell what goes wrong with it; errors at once as `submit`."""
         self._writer.give(Entry((record,), snapshots))
 
-    def append(self, records: Iterable[Record | Callable[[], Record]]) -> list[int]:
+    def append(self, records: Iterable[Record | Draft | Callable[[], Record]]) -> list[int]:
         """Write records in one transaction, all or none, and wait until they are durable.
 
         Returns
@@ -167,8 +167,10 @@ class TraceStore(Reader):
         TraceError
             nothing of them was written (``refused``, ``closed``, ``full``), or nobody knows how much (``failed``)
         """
+        # Written out here, so that another caller's records can be put to the disk meanwhile.
+        drafts = [draft_of(record) if isinstance(record, Mapping) else record for record in records]
         future = running()
-        self._writer.give(Entry(tuple(records), (), future))
+        self._writer.give(Entry(drafts, (), future))
         numbers: list[int] = future.result()
         return numbers
 

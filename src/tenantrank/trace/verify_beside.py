@@ -12,7 +12,7 @@ from typing import Any
 from tenantrank.trace.index import set_digest
 from tenantrank.trace.layout import Connection
 from tenantrank.trace.report import Report
-from tenantrank.trace.rows import Reference, Term, key_of, marks_of
+from tenantrank.trace.rows import Reference, Term, key_of, marks_of, offer_terms, rule_terms
 from tenantrank.trace.snapshots import noted, unpacked
 
 _NO_TERM = ("", "")
@@ -43,7 +43,7 @@ class Beside:
             members.setdefault(in_set, set()).add(names.get(name, _NO_TERM))
         self._names, self._sets = names, members
         self._ahead: dict[int, Any] = {}
-        self._compared: dict[tuple[Any, ...], bool] = {}
+        self._compared: dict[tuple[Any, Any], bool] = {}
         for ref, digest in connection.execute("SELECT ref, digest FROM sets"):
             if set_digest(members.get(ref, ())) != digest:
                 report.add("index", None, f"the set {ref} does not have the members it is known by")
@@ -56,8 +56,8 @@ class Beside:
         good = (
             texts == (record.get("kind"), key_of(record), record.get("time"))
             and (None if tenant is None else self._names.get(tenant)) == _tenant(marks.tenant)
-            and self._is(rules, (marks.policy, marks.rules), marks.rule_terms)
-            and self._is(offers, (marks.offers,), marks.offer_terms)
+            and self._is(rules, marks.rule, rule_terms)
+            and self._is(offers, marks.offers, offer_terms)
         )
         if not good:
             self._report.add("index", seq, f"record {seq} is found by something else than what it says")
@@ -95,11 +95,11 @@ class Beside:
         row = self._ahead[seq]
         return tuple(None if text is None else _text(text) for text in row[:3]), row[3:]
 
-    def _is(self, ref: Any, key: tuple[Any, ...], terms: Callable[[], set[Term]]) -> bool:
+    def _is(self, ref: Any, key: Any, terms: Callable[[Any], set[Term]]) -> bool:
         """Say whether a set has just these members; what was found out is kept for records that have it in common."""
         known = self._compared.get((ref, key))
         if known is None:
-            known = (set() if ref is None else self._sets.get(ref, {_NO_TERM})) == terms()
+            known = (set() if ref is None else self._sets.get(ref, {_NO_TERM})) == terms(key)
             if len(self._compared) >= _KEPT:
                 self._compared.clear()
             self._compared[ref, key] = known

@@ -182,7 +182,8 @@ def failures_of(store: Reader, stored: Sequence[Stored], offer: str) -> list[Fai
         source = ""
         if field is not None:
             observed, source = observed or "unknown", source_of(engine, policy.version, field, offer)
-        bound = "" if failure.bound is None else str(failure.bound)
+        listed = isinstance(failure.bound, list)
+        bound = ", ".join(failure.bound) if listed else "" if failure.bound is None else str(failure.bound)
         found.append(Failed(clause.words, whose, failure.reason, bound, observed, source))
     return found
 

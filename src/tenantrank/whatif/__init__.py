@@ -1,0 +1,1 @@
+"""What would change: the price of a clause, what would have to give way, what an edit does to a whole fleet."""

@@ -63,7 +63,7 @@ COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if lin
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_readme__commands_run(line: str, tmp_path: Path) -> None:
-    script, *arguments = shlex.split(line.replace("out/tenants.parquet", str(tmp_path / "tenants.parquet")))
+    script, *arguments = shlex.split(line.replace(" out/", f" {tmp_path}/"))
     day = ["--as-of", "2026-11-23"] if arguments[0] != "conform" else []
     path = Path(sys.executable).parent / script
     done = subprocess.run([path, *arguments, *day], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -163,6 +163,19 @@ def test_rank__takes_request_health_and_envelope(world: Path) -> None:
     assert len(document["envelope_identity"]) == 64
 
 
+def test_rank__says_what_the_call_is_expected_to_cost(world: Path) -> None:
+    wanted = {"estimated_input_tokens": 1_000_000, "estimated_output_tokens": 500_000}
+    (world / "request.json").write_text(json.dumps({"requirements": wanted}))
+    line = ("rank", world / "policy.json", *small(world), "--request", world / "request.json")
+    ranked = json.loads(command(*line, "--json").stdout)["ranked"]
+
+    assert ranked
+    for row in ranked:
+        assert row["expected_cost_usd"] == row["price_in"] + row["price_out"] / 2
+    assert "$ a call" in command(*line).stdout
+    assert "$ a call" not in command("rank", world / "policy.json", *small(world)).stdout
+
+
 def test_rank__refuses_bad_input_in_one_line(world: Path) -> None:
     (world / "bad.json").write_text('["policy", ["is", "no_logs"]]')
     (world / "text.json").write_text("{")
@@ -193,7 +206,7 @@ def test_explain__names_the_rule_behind_each_clause(world: Path) -> None:
 def test_explain__says_what_leaves_a_tenant_without_an_offer(world: Path) -> None:
     rest = ("--tenants", world / "tenants.csv", "--rulebook", world / "rules.yaml")
     clauses = command("explain", "t3", *rest, *small(world)).stdout
-    assert "no offer passes; the least that would have to give way: price_out is at most 1 (cap" in clauses
+    assert "no offer passes; what keeps the nearest out: price_out is at most 1 (cap" in clauses
 
     chain = "    selector: [chain, [{provider: nobody, model: m}]]\n"
     (world / "rules.yaml").write_text(

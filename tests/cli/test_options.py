@@ -233,13 +233,20 @@ def test_names__that_no_offer_has_are_told(world: Path) -> None:
     (world / "rules.yaml").write_text(
         rules.replace("[[is, priced]]", "[[not, [provider_eq, mistrall]], [not, [family_eq, q00]], [provider_eq, b]]")
     )
-    for name in ("rank", "tenants"):
-        said = command(*of(world, name)).stderr.splitlines()
+    said = {name: command(*of(world, name)).stderr.splitlines() for name in ("rank", "tenants")}
 
+    for name in ("rank", "tenants"):
         assert document(*of(world, name))["unknown_names"] == {"mistrall": "mistral", "q00": ""}
-        assert "warning: no offer has the name 'mistrall'; did you mean 'mistral'?" in said
-        assert "warning: no offer has the name 'q00'" in said
-        assert len(said) == 2
+    assert sorted(said["tenants"]) == [
+        "warning: no offer has the name 'mistrall'; did you mean 'mistral'?",
+        "warning: no offer has the name 'q00'",
+    ]
+    excludes = "and excluding it excludes nobody"
+    for line in (
+        f"the provider 'mistrall', {excludes}; did you mean 'mistral'?",
+        f"the model family 'q00', {excludes}",
+    ):
+        assert f"warning TR101: no offer has {line}" in said["rank"]
 
 
 def test_catalog_build__says_how_to_go_on_without_a_package(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

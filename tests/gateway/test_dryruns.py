@@ -109,7 +109,7 @@ def test_rank__tells_nothing_of_the_envelope_and_of_what_lies_outside() -> None:
     }
     assert "secret|m-3" not in [entry["offer"] for entry in nothing["rejected"]["offers"]]
     assert [clause["words"] for clause in nothing["deciding"]] in ([ENVELOPE_WORDS], ["the provider is secret"])
-    assert "no offer passes: see deciding" in nothing["warnings"]
+    assert nothing["warnings"] == ["TR401: none of the 5 offers passes the filter"]
 
 
 def test_rank__shows_an_own_clause_that_the_envelope_has_as_well() -> None:
@@ -137,19 +137,44 @@ def test_rank__shows_what_a_provider_object_was_translated_to() -> None:
     assert found["policy"]["term"][0] == "policy"
 
 
+def test_rank__warnings_name_nothing_that_lies_outside_the_envelope() -> None:
+    chain = [{"provider": "alpha", "model": "m-3"}, {"provider": "secre", "model": "m-3"}]
+    condition = ["and", ["not", ["provider_eq", "secre"]], ["not", ["family_eq", "m-33"]]]
+    found = ranking(policy_ir=term_of(condition, None, ["chain", chain]))
+
+    assert [finding["code"] for finding in found["findings"]] == ["TR101", "TR101", "TR102", "TR102", "TR402"]
+    assert "secret" not in json.dumps([found["warnings"], found["findings"]])
+
+
 def test_rank__warns_of_unknown_names_and_flattened_prices() -> None:
-    misspelt = ranking(policy_ir=term_of(["not", ["provider_eq", "alphq"]]))
+    misspelt = ranking(policy_ir=term_of(["not", ["provider_eq", "alphq"]], ["field", "price_out"]))
     flat = ranking(policy_ir=term_of(["top"], ["add", ["neg", ["normalize", ["field", "price_out"]]], ["lit", 1]]))
     kept = ranking(policy_ir=CHEAPEST)
     empty = ranking(policy_ir=term_of(["top"], None, ["chain", []]))
 
-    assert misspelt["warnings"] == ["no offer has the name 'alphq'; did you mean 'alpha'?"]
+    assert misspelt["warnings"] == [
+        "TR101: no offer has the provider 'alphq', and excluding it excludes nobody; did you mean 'alpha'?"
+    ]
+    assert misspelt["findings"] == [
+        {
+            "code": "TR101",
+            "words": misspelt["warnings"][0].removeprefix("TR101: "),
+            "page": "docs/warnings.md#tr101",
+            "part": "filter",
+            "clause": '(not (provider_eq "alphq"))',
+            "field": None,
+            "name": "alphq",
+            "origins": [],
+            "data": {"kind": "provider", "nearest": "alpha", "negated": True},
+        }
+    ]
     assert flat["warnings"] == [
-        "1 of the offers that pass have no price_out: rescaled between survivors, every known price_out is 0; "
-        "require that it is known"
+        "TR301: 1 of the 4 offers that pass have no price_out: rescaled between survivors, every known price_out is 0; "
+        "require that it is known",
+        "TR305: the best 3 of the 4 offers that pass have the same score; catalog order decides who is first",
     ]
     assert kept["warnings"] == []
-    assert empty["warnings"] == ["the selector keeps none of the 4 offers that pass"]
+    assert empty["warnings"] == ["TR402: the selector keeps none of the 4 offers that pass"]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +297,7 @@ def test_normalize__gives_what_a_policy_is() -> None:
     assert found["term"] == policy.term
     assert (found["encoding"], found["identity"]) == (policy.encoding, policy.identity)
     assert found["words"] == tr.describe(policy)
-    assert found["warnings"] == []
+    assert [finding["code"] for finding in found["findings"]] == ["TR201", "TR203", "TR401"]
 
 
 def test_compile__gives_the_rule_behind_each_part() -> None:
@@ -282,7 +307,15 @@ def test_compile__gives_the_rule_behind_each_part() -> None:
     assert found["preference"]["rule"] == "base"
     assert found["rules"] == ["base", "cap"]
     assert found["conflicts"] == []
+    assert found["warnings"] == found["findings"] == []
     assert json.loads(json_bytes(found)) == found
+
+
+def test_compile__findings_name_the_rule_behind_them() -> None:
+    found = compile_tenant(body_of(tenant={"plan": "paid", "most": 0}), CALLER, SERVER)
+
+    assert found["warnings"][0] == ("TR201: none of the 5 offers passes: price_out is at most 0 (cap <- most=0.0)")
+    assert found["findings"][0]["origins"] == [{"rule": "cap", "field": "most", "value": 0}]
 
 
 def test_compile__needs_a_tenant() -> None:

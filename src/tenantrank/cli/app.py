@@ -1,9 +1,9 @@
 """The `tenantrank` command: what it offers, and how a failure leaves it.
 
 Exit code 0: done. 1: done, and the answer is a no: a conformance case failed, a benchmark met a wrong answer, a
-recorded decision was replayed differently, a trace does not verify, or with ``tenants --strict`` a tenant was refused
-or has no offer. 2: bad input, or an output that cannot be written; stderr
-says what, one line a fault. 130: interrupted.
+recorded decision was replayed differently, a trace does not verify, a change exceeds a limit of ``diff``, or with
+``tenants --strict`` a tenant was refused or has no offer, or with ``lint --strict`` there is a warning. 2: bad input,
+or an output that cannot be written; stderr says what, one line a fault. 130: interrupted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 import typer
 
 import tenantrank
-from tenantrank.cli import bench, catalog, conform, explain, rank, serve, tenants, trace
+from tenantrank.cli import bench, catalog, clauses, conform, diff, explain, lint, rank, report, serve, tenants, trace
 from tenantrank.cli.output import errors
 from tenantrank.errors import TenantrankError
 
@@ -33,7 +33,11 @@ app = typer.Typer(
 app.command("rank")(rank.rank)
 app.command("tenants")(tenants.tenants)
 app.command("explain")(explain.explain)
+app.command("clauses")(clauses.clauses)
+app.command("diff")(diff.diff)
+app.command("report")(report.report)
 app.add_typer(catalog.app, name="catalog")
+app.command("lint")(lint.lint)
 app.command("conform")(conform.conform)
 app.command("serve")(serve.serve)
 app.command("key")(serve.key)

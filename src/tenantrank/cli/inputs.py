@@ -18,6 +18,8 @@ from tenantrank.cli.output import note, waiting
 from tenantrank.engine import Engine, Request, is_warm, warm
 from tenantrank.errors import InputError, TenantrankError
 from tenantrank.policy import strict_json
+from tenantrank.tenants import CompiledPolicy, Fleet
+from tenantrank.tenants.nearest import hint
 
 CatalogOption = Annotated[
     Path | None, typer.Option("--catalog", help="Catalog file; the bundled snapshot unless given.", show_default=False)
@@ -58,6 +60,18 @@ def load_catalog(path: Path | None, overlay: Path | None, as_of: str | None) -> 
     for warning in catalog.warnings:
         note(f"warning: {warning}")
     return catalog
+
+
+def policy_of_tenant(tenant: str, fleet: Fleet) -> CompiledPolicy:
+    """Give one tenant's policy; an unknown one is refused with the nearest, one without a policy with the reason."""
+    if tenant not in fleet.tenants:
+        raise InputError(f"no tenant {tenant!r} in the table{hint(tenant, fleet.tenants)}")
+    row = fleet.tenants.index(tenant)
+    compiled = fleet.compiled(row)
+    if compiled is None:
+        error = next(error for error in fleet.errors if error.row == row)
+        raise InputError(f"tenant {tenant!r} has no policy: {error.message}")
+    return compiled
 
 
 def note_unknown(names: Mapping[str, str]) -> None:

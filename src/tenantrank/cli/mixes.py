@@ -34,10 +34,3 @@ def tokens_of(
         )
     except RequestError as error:
         raise InputError(str(error)) from None
-
-
-def mix_words(tokens: Tokens) -> str:
-    """Say a mix in words, for the heading of a table."""
-    cached = f", {tokens.cached_share:.0%} of the input cached" if tokens.cached_share else ""
-    pinned = f", pinned to {tokens.residency}" if tokens.residency else ""
-    return f"{tokens.input:,.0f} tokens in, {tokens.output:,.0f} out{cached}{pinned}"

@@ -1,15 +1,16 @@
-"""Writing a table of results: whole, or not at all."""
+"""Writing results, a table or a text: whole, or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
@@ -17,12 +18,14 @@ from tenantrank.cli.output import json_text
 from tenantrank.errors import InputError
 
 _SUFFIXES = (".parquet", ".arrow", ".ipc", ".jsonl")
+TABULAR = (*_SUFFIXES, ".csv")
+"""What a table without lists, but for those of a bitmask's words, can be written as."""
 
 
-def check_results(path: Path, inputs: Iterable[Path | None]) -> None:
+def check_results(path: Path, inputs: Iterable[Path | None], suffixes: tuple[str, ...] = _SUFFIXES) -> None:
     """Refuse a path that results cannot be written to, or that would replace one of the inputs; makes its folder."""
-    if path.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"{path}: results are written as one of {', '.join(_SUFFIXES)}")
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: results are written as one of {', '.join(suffixes)}")
     for given in inputs:
         if given is not None and _same(given, path):
             raise InputError(f"{path}: is read as well, and would be replaced")
@@ -40,11 +43,21 @@ def write_results(results: pa.Table, path: Path) -> None:
 
     NaN and infinities, which JSON lacks, are null in ``.jsonl``.
     """
+    _replace(path, lambda file: _write(results, file, path.suffix.lower()))
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text as UTF-8, as `write_results` does."""
+    encoded = text.encode()
+    _replace(path, lambda file: file.write(encoded))
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     with _refusing(path):
         temporary = _beside(path)
         try:
             with temporary.open("xb") as file:
-                _write(results, file, path.suffix.lower())
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -61,9 +74,25 @@ def _write(results: pa.Table, file: BinaryIO, suffix: str) -> None:
     elif suffix == ".jsonl":
         for batch in results.to_batches(max_chunksize=4096):
             file.writelines(f"{json_text(row)}\n".encode() for row in batch.to_pylist())
+    elif suffix == ".csv":
+        pyarrow.csv.write_csv(_flattened(results), file)
     else:
         with pyarrow.ipc.new_file(file, results.schema) as writer:
             writer.write_table(results)
+
+
+def _flattened(results: pa.Table) -> pa.Table:
+    """Give a table as CSV can hold it: coded texts as they are, and the words of a bitmask as one text, in hex."""
+    columns = {}
+    for name in results.column_names:
+        column = results[name]
+        if pa.types.is_list(column.type):
+            masks = [sum(word << 64 * at for at, word in enumerate(words)) for words in column.to_pylist()]
+            column = pa.array([f"{mask:#x}" for mask in masks], pa.string())
+        elif pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        columns[name] = column
+    return pa.table(columns)
 
 
 def _beside(path: Path) -> Path:

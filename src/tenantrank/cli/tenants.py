@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
+from tenantrank.cli.giving_way import suggestion
 from tenantrank.cli.inputs import (
     AsOfOption,
     CatalogOption,
@@ -25,8 +26,10 @@ from tenantrank.cli.inputs import (
 )
 from tenantrank.cli.output import console, note, print_json, progress, table
 from tenantrank.cli.results import check_results, write_results
+from tenantrank.engine import Engine
 from tenantrank.engine.fleet import RANKED, rank_fleet
 from tenantrank.tenants import Fleet, Rulebook, read_tenants
+from tenantrank.whatif.relax import relax
 
 _SHOWN = 15
 _WIDE = 120
@@ -94,31 +97,35 @@ def tenants(
             "ignored": list(fleet.ignored),
             "unknown_names": unknown,
         }
-        print_json({**_document(ranked, fleet, timing), **remarks})
+        print_json({**_document(ranked, engine, fleet, timing), **remarks})
     else:
-        _print_summary(ranked, fleet, len(offers), timing, out)
+        _print_summary(ranked, engine, fleet, timing, out)
     if strict and set(ranked["status"].to_pylist()) - {RANKED}:
         raise typer.Exit(1)
 
 
-def _print_summary(ranked: pa.Table, fleet: Fleet, offers: int, timing: dict[str, float], out: Path | None) -> None:
+def _print_summary(ranked: pa.Table, engine: Engine, fleet: Fleet, timing: dict[str, float], out: Path | None) -> None:
     screen = console()
     if len(fleet.errors) < ranked.num_rows:
         screen.print(_choices(ranked, screen.width >= _WIDE))
     winners = _winners(ranked).most_common(_SHOWN)
     if winners:
         screen.print(table("tenants by winner", ["offer", "tenants"], winners, ["tenants"]))
-    stranded = _stranded(ranked)
+    stranded = _stranded(ranked)[:_SHOWN]
     if stranded:
         columns = ["tenants", "no offer because of", "for example"]
-        screen.print(table("tenants with no offer", columns, stranded[:_SHOWN], ["tenants"]))
+        causes = [(count, why, ranked["tenant"][row].as_py()) for count, why, row in stranded]
+        screen.print(table("tenants with no offer", columns, causes, ["tenants"]))
+        ways = [(ranked["tenant"][row].as_py(), _giving_way(engine, fleet, row)) for _, _, row in stranded]
+        screen.print(table("what could give way", ["for example", "least change that leaves an offer"], ways))
     if fleet.errors:
         rows = [(error.tenant, error.row, error.message) for error in fleet.errors[:_SHOWN]]
         screen.print(table(f"{len(fleet.errors)} tenants refused", ["tenant", "row", "why"], rows, ["row"]))
     counts = Counter(ranked["status"].to_pylist())
     screen.print(
-        f"{ranked.num_rows} tenants × {offers} offers: {counts['ranked']} ranked, {counts['no_offer']} with no offer, "
-        f"{counts['error']} refused; {len(fleet.by_identity()[0])} distinct policies\n"
+        f"{ranked.num_rows} tenants × {len(engine.catalog)} offers: {counts['ranked']} ranked, "
+        f"{counts['no_offer']} with no offer, {counts['error']} refused; "
+        f"{len(fleet.by_identity()[0])} distinct policies\n"
         f"load {timing['load_s']:.2f} s, compile {timing['compile_s']:.2f} s, rank {timing['rank_s']:.2f} s"
         + (f"\nevery row written to {out}" if out is not None else ""),
         markup=False,
@@ -159,15 +166,21 @@ def _winners(ranked: pa.Table) -> Counter[str]:
     return Counter(offers[0] for offers in ranked["offer_ids"].to_pylist() if offers)
 
 
-def _stranded(ranked: pa.Table) -> list[tuple[int, str, str]]:
-    found: dict[str, list[str]] = {}
-    for tenant, status, why in zip(*(ranked[c].to_pylist() for c in ("tenant", "status", "deciding")), strict=True):
+def _stranded(ranked: pa.Table) -> list[tuple[int, str, int]]:
+    """Give what leaves tenants with no offer, most tenants first: how many, the cause, the row of the first."""
+    found: dict[str, list[int]] = {}
+    for row, (status, why) in enumerate(zip(*(ranked[c].to_pylist() for c in ("status", "deciding")), strict=True)):
         if status == "no_offer":
-            found.setdefault(why, []).append(tenant)
-    return [(len(names), why, names[0]) for why, names in sorted(found.items(), key=lambda item: -len(item[1]))]
+            found.setdefault(why, []).append(row)
+    return [(len(rows), why, rows[0]) for why, rows in sorted(found.items(), key=lambda item: -len(item[1]))]
 
 
-def _document(ranked: pa.Table, fleet: Fleet, timing: dict[str, float]) -> dict[str, Any]:
+def _giving_way(engine: Engine, fleet: Fleet, row: int) -> str:
+    """Say what could give way for one tenant with no offer."""
+    return suggestion(relax(engine, fleet.policies[int(fleet.index[row])], limit=1, k=1))
+
+
+def _document(ranked: pa.Table, engine: Engine, fleet: Fleet, timing: dict[str, float]) -> dict[str, Any]:
     metadata = {key.decode(): value.decode() for key, value in (ranked.schema.metadata or {}).items()}
     return {
         **metadata,
@@ -175,7 +188,15 @@ def _document(ranked: pa.Table, fleet: Fleet, timing: dict[str, float]) -> dict[
         "status": dict(Counter(ranked["status"].to_pylist())),
         "distinct_policies": len(fleet.by_identity()[0]),
         "winners": dict(_winners(ranked).most_common()),
-        "no_offer": [{"tenants": n, "because": why, "example": name} for n, why, name in _stranded(ranked)],
+        "no_offer": [
+            {
+                "tenants": count,
+                "because": why,
+                "example": ranked["tenant"][row].as_py(),
+                "could_give_way": _giving_way(engine, fleet, row) if place < _SHOWN else None,
+            }
+            for place, (count, why, row) in enumerate(_stranded(ranked))
+        ],
         "refused": [{"row": e.row, "tenant": e.tenant, "field": e.field, "why": e.message} for e in fleet.errors],
         "timing": timing,
     }

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from tenantrank.engine import Decision, Engine, Request
 from tenantrank.errors import RequestError
-from tenantrank.gateway.advice import warnings_of
 from tenantrank.gateway.auth import Caller
 from tenantrank.gateway.body import Body
 from tenantrank.gateway.items import items_of
@@ -22,7 +21,9 @@ from tenantrank.gateway.rejected import Rejected
 from tenantrank.gateway.rules import Rule, rule_of
 from tenantrank.gateway.rules import Serving as RuleServing
 from tenantrank.gateway.views import origin_json, policy_json, policy_of, provenance_json, ranked_json
+from tenantrank.lint import lint
 from tenantrank.policy.describe import describe, describe_clause
+from tenantrank.policy.policy import Policy
 from tenantrank.tenants import CompiledPolicy
 
 MOST_REQUESTS = 256
@@ -68,7 +69,7 @@ def rank(body: Body, caller: Caller, serving: Serving) -> dict[str, Any]:
         "rejected": {"by_clause": rejected.by_clause(), "offers": named, "left_out": left_out},
         "deciding": rejected.deciding(),
         "asked": rejected.about(options.offers),
-        "warnings": warnings_of(rule.policy, engine, decision, rejected.passing),
+        **_linted(rule.policy, engine, request, decision.seed),
     }
 
 
@@ -115,7 +116,7 @@ def normalize(body: Body, caller: Caller, serving: Serving) -> dict[str, Any]:
         "term": policy.term,
         "encoding": policy.encoding,
         "words": describe(policy),
-        "warnings": warnings_of(rule.policy, serving.engine_of(caller, "chat")),
+        **_linted(rule.policy, serving.engine_of(caller, "chat")),
     }
 
 
@@ -153,7 +154,18 @@ def compile_tenant(body: Body, caller: Caller, serving: Serving) -> dict[str, An
         "failure_plan": origin_json(compiled.failure_plan),
         "transforms": [origin_json(origin) for origin in compiled.transforms],
         "conflicts": [str(conflict) for conflict in compiled.conflicts],
-        "warnings": warnings_of(compiled, serving.engine_of(caller, "chat")),
+        **_linted(compiled, serving.engine_of(caller, "chat")),
+    }
+
+
+def _linted(
+    policy: Policy | CompiledPolicy, engine: Engine, request: Request | None = None, seed: int | None = None
+) -> dict[str, Any]:
+    """Give what the policy may not do as its author expects, as lines and as data."""
+    findings = lint(engine, policy, request, seed)
+    return {
+        "warnings": [str(finding) for finding in findings],
+        "findings": [finding.to_json() for finding in findings],
     }
 
 

@@ -30,7 +30,7 @@ def no_eligible_model(decision: Decision, policy: Policy, offer_ids: tuple[str, 
     deciding = rejected.deciding()
     if deciding:
         words = " and ".join(f"“{clause['words']}”" for clause in deciding[:4])
-        message = f"no offer passes the rule; the least that would have to give way: {words}"
+        message = f"no offer passes the rule; what keeps the nearest out: {words}"
     elif decision.survivors:
         message = f"the rule's selector keeps none of the {decision.survivors} offers that pass"
     else:

@@ -10,6 +10,7 @@ from tenantrank.gateway.dryruns import MOST_REQUESTS
 from tenantrank.gateway.members import REROUTING
 from tenantrank.gateway.openrouter import MEMBERS
 from tenantrank.gateway.options import MOST_ASKED, MOST_PLACES, MOST_REJECTED, ROUTES
+from tenantrank.lint import CODES
 
 _LARGEST = 2**53 - 1
 STRING: dict[str, Any] = {"type": "string"}
@@ -199,6 +200,16 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {"k": {"type": "integer", "minimum": 1, "maximum": 100}},
     ),
     "PolicyRequest": _call({}, {"model": _LABEL}),
+    "Finding": record(
+        {
+            "code": {"enum": list(CODES)},
+            "words": STRING,
+            "page": STRING,
+            **dict.fromkeys(("part", "clause", "field", "name"), nullable(STRING)),
+            "origins": listed(ref("Origin")),
+            "data": {"type": "object"},
+        }
+    ),
     "Origin": _ORIGIN,
     "Clause": record(_CLAUSE_MEMBERS),
     "Failing": _FAILING,
@@ -230,6 +241,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                 )
             ),
             "warnings": STRINGS,
+            "findings": listed(ref("Finding")),
         }
     ),
     "BatchEntry": {
@@ -255,6 +267,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "encoding": STRING,
             "words": STRINGS,
             "warnings": STRINGS,
+            "findings": listed(ref("Finding")),
         }
     ),
     "TenantPolicy": record(
@@ -272,6 +285,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "transforms": listed(ref("Origin")),
             "conflicts": STRINGS,
             "warnings": STRINGS,
+            "findings": listed(ref("Finding")),
         }
     ),
     "Field": _FIELD,

@@ -15,6 +15,8 @@ from tenantrank.engine.request import Request
 from tenantrank.engine.running import Prepared, Ranked, give_pieces, run
 
 _PIECE = 4096  # programs that one thread ranks at a time while others are looked up
+WORTH_AHEAD = 2 * _PIECE
+"""Policies from which on looking some up while others are ranked is worth the threads."""
 
 
 def rank_ahead(now: Generation, policies: Sequence[object], result: Ranked, threads: int) -> None:

@@ -14,7 +14,7 @@ from tenantrank.catalog.costs import EVERY, Rows, Tokens
 from tenantrank.catalog.health import Health
 from tenantrank.engine.accepted import Outcome
 from tenantrank.engine.batches import admitted_of, chunks_of, taken
-from tenantrank.engine.chunk_runs import rank_ahead, rank_chunk
+from tenantrank.engine.chunk_runs import WORTH_AHEAD, rank_ahead, rank_chunk
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
@@ -26,6 +26,7 @@ from tenantrank.engine.holding import holding
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.misses import nearest_miss
 from tenantrank.engine.names import unknown_names
+from tenantrank.engine.ranked_table import ranked_table
 from tenantrank.engine.rejections import Rejections, counted, first_clauses, for_clauses
 from tenantrank.engine.request import Request, reduced_seed
 from tenantrank.engine.running import Ranked, run_one
@@ -235,20 +236,9 @@ class Engine:
             as `rank`, and RequestError where the lengths differ
         """
         admitted = admitted_of(policies)
-        rows, scores, ranked, survived = self.rank_rows(
-            policies if type(policies) is tuple else admitted, requests, k, seeds, on_progress
-        )
-        kept = np.arange(rows.shape[1]) < ranked[:, None]
-        offsets = np.zeros(len(admitted) + 1, dtype=np.int32)
-        np.cumsum(ranked, out=offsets[1:])
-        return pa.table(
-            {
-                "identity": pa.array([policy.identity for policy in admitted], pa.string()),
-                "survivors": pa.array(survived),
-                "offer_ids": pa.ListArray.from_arrays(offsets, self._names(rows[kept])),
-                "scores": pa.ListArray.from_arrays(offsets, pa.array(scores[kept])),
-            }
-        ).replace_schema_metadata(self.provenance)
+        given = policies if type(policies) is tuple else admitted
+        ranked = self.rank_rows(given, requests, k, seeds, on_progress)
+        return ranked_table(admitted, ranked, self.catalog.offer_ids, self.provenance)
 
     def rank_rows(
         self,
@@ -268,7 +258,8 @@ class Engine:
         requests = one_each(requests, "requests", count)
         seeds = one_each(seeds, "seeds", count)
         result = Ranked.empty(count, places_of(k, len(self.catalog)))
-        if self._threads > 1 and requests is None and seeds is None and on_progress is None:
+        plain = requests is None and seeds is None and on_progress is None
+        if plain and self._threads > 1 and count >= WORTH_AHEAD:
             rank_ahead(self._now, policies, result, self._threads)
             return result
         for chunk in chunks_of(policies, self._now, requests is not None):
@@ -410,7 +401,3 @@ class Engine:
             policy, origins or {}, lambda version: self._now.view(version, tokens)
         )
         return whatever_the_stack(lambda: Explanation(parts, request, self, policy, outcome))
-
-    def _names(self, rows: NDArray[np.int32]) -> pa.DictionaryArray:
-        ids = pa.array(self.catalog.offer_ids, pa.string())
-        return pa.DictionaryArray.from_arrays(pa.array(rows), ids)

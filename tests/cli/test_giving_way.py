@@ -32,7 +32,7 @@ def test_explain__says_what_could_give_way_and_what_that_would_bring(world: Path
 def test_explain__suggests_nothing_that_is_never_relaxed(world: Path) -> None:
     (world / "rules.yaml").write_text(RULEBOOK.replace(CAP, f"{CAP}    never_relax: true\n"))
     assert explain(world, "t3").splitlines()[-1] == (
-        "only clauses that are never relaxed stand in the way: price_out is at most 1 (cap <- most=1.0)"
+        "only clauses that are never relaxed keep the nearest out: price_out is at most 1 (cap <- most=1.0)"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 import tenantrank as tr
 from tenantrank.engine import Explanation
 from tenantrank_kernels import JIT_DISABLED
-from tests.engine.samples import catalog_of, offer, policy_of, ranked, same, worlds
+from tests.engine.samples import catalog_of, offer, policy_of, ranked, same, world_catalog, worlds
 from tests.fuzz.differential import draw_world
 from tests.reference.generate import FIELDS as WORLD_FIELDS
 from tests.reference.generate import Vocabulary
@@ -89,6 +89,43 @@ def test_of__splits_what_the_request_needs_into_one_failure_a_need() -> None:
     ]
     assert [clause.encoding for clause in explanation.clauses] == ['(is "region_eu")', "(meets_req)"]
     assert [clause.failed for clause in explanation.clauses] == [2, 3]
+
+
+def test_met__holds_what_of_does_not() -> None:
+    for number in range(3 if JIT_DISABLED else 10):
+        world = draw_world(29, number, size=12)
+        catalog = world_catalog(world)
+        engine = tr.Engine(catalog, world.state, world.envelope)
+        for case in world.cases:
+            explanation = engine.rank(tr.admit(case.term, catalog.fields), case.request, case.seed).explain()
+            for at, name in enumerate(catalog.offer_ids):
+                met, failed = explanation.met(name), explanation.of(name)
+                assert len(met) + len(failed) == len(explanation.reasons)
+                fails = explanation.failing[:, at].tolist()
+                passed = {one.encoding for one, failing in zip(explanation.clauses, fails, strict=True) if not failing}
+                whole = {each.clause.encoding for each in met} - {each.clause.encoding for each in failed}
+                assert whole == passed - {"(meets_req)"} or whole == passed
+                for each in met:
+                    assert each.to_json()["clause"] == each.clause.encoding
+                    if not each.clause.encoding.startswith(("(not ", "(or ")):
+                        assert [atom.holds for atom in each.atoms].count(True) >= min(1, len(each.atoms))
+
+
+def test_met__tells_each_need_of_the_request_with_the_value_observed() -> None:
+    catalog = catalog_of(
+        offer("a", no_log=True, capabilities={"supports_tools": True, "context": 9000}),
+        offer("b", has_tee=True, capabilities={"supports_tools": True, "context": 9000}),
+    )
+    wanted = {"needs": ["tools"], "min_context": 8000, "privacy": "no_log"}
+    decision = tr.Engine(catalog).rank(policy_of(catalog, ["meets_req"]), {"requirements": wanted})
+    told = {
+        name: [(atom.words, atom.holds) for met in decision.explain().met(name) for atom in met.atoms]
+        for name in ("a", "b")
+    }
+    assert [holds for _, holds in told["a"]] == [True, True, True, False]
+    assert [holds for _, holds in told["b"]] == [True, True, False, True]
+    with pytest.raises(KeyError):
+        decision.explain().met("c")
 
 
 def test_of__refuses_what_is_no_offer_id() -> None:

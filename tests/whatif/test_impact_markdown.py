@@ -166,7 +166,7 @@ def test_markdown__says_what_happens() -> None:
     )
     found = impact((before, RULES), (after, RULES), table)
     text = markdown(found, [("catalog", "old.parquet", "new.parquet")], [Limit.parse("stranded", "0").check(found)])
-    assert text.startswith("### Of 4 tenants, 3 have another winner and 1 is newly left with no offer\n")
+    assert text.startswith("### Of 4 tenants, 3 have another winner or none and 1 is newly left with no offer\n")
     for line in (
         "**1 of 1 limits exceeded**",
         "- 1 tenant newly left with no offer, 0 allowed (`--max-stranded`)",
@@ -205,7 +205,7 @@ def test_headline__says_the_worst_first_and_never_that_nothing_changes_where_som
     longer = impact((two, RULES), (engine_of(offer("a|1", 1.0), offer("b|1", 2.0), offer("c|1", 3.0)), RULES), one)
     assert headline(longer) == "of 1 tenant, 1 has another order, none another winner"
     worse = impact((two, RULES), (engine_of(), RULES), table_of(*[(f"t{at}", "free", "any", None) for at in range(2)]))
-    assert headline(worse) == "of 2 tenants, 2 have another winner and 2 are newly left with no offer"
+    assert headline(worse) == "of 2 tenants, 2 have another winner or none and 2 are newly left with no offer"
 
 
 def test_rules__of_both_sides_show_what_comes_and_goes() -> None:

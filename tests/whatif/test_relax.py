@@ -657,7 +657,7 @@ def test_relax__names_what_is_never_relaxed_and_stands_in_the_way() -> None:
     )
     assert found.alternatives == ()
     assert found.lines == [
-        "no offer passes; only clauses that are never relaxed stand in the way: the provider is z (law)"
+        "no offer passes; only clauses that are never relaxed keep the nearest out: the provider is z (law)"
     ]
     # A clause that another rule asks for as well is never relaxed either.
     twice = never(

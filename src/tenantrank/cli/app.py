@@ -42,7 +42,6 @@ app.command("conform")(conform.conform)
 app.command("serve")(serve.serve)
 app.command("key")(serve.key)
 app.add_typer(trace.app, name="trace")
-app.add_typer(trace.app, name="trace")
 app.command("bench")(bench.bench)
 
 

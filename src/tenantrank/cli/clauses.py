@@ -86,7 +86,8 @@ def clauses(
         prices = clause_prices(engine, compiled, needs, tokens, seed, without_envelope)
         if as_json:
             policy = {"fingerprint": compiled.policy.fingerprint, "identity": compiled.policy.identity}
-            print_json({"tenant": tenant, **policy, **engine.provenance, **prices_document(prices, top)})
+            identity = {**engine.provenance, "rulebook_id": rules.rulebook_id}
+            print_json({"tenant": tenant, **policy, **identity, **prices_document(prices, top)})
         else:
             print_prices(f"tenant {tenant}: policy {compiled.policy.fingerprint}", prices, top)
         return

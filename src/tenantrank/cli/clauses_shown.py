@@ -142,7 +142,7 @@ def print_rules(found: DearestRules, count: int, out: Path | None) -> None:
     ]
     screen.print(table(f"the dearest of {len(found.rules)} rules", columns, rows, columns[1:]))
     screen.print(
-        "* ranks the offers too: some of what it costs may be meant\n"
+        "* ranks the offers too: some of what it costs may be meant; adds $: with one call of each tenant\n"
         f"{found.tenants} tenants, a call of {found.tokens.words} each: ${found.total:.6g} in all; "
         f"{found.unknown} winners of unknown cost, {found.stranded} tenants with no offer, {found.refused} refused"
         + (f"\nevery rule written to {out}" if out is not None else ""),

@@ -13,7 +13,7 @@ from tenantrank.cli.explained import (
     clauses_named,
     clauses_table,
     failing_clause,
-    offer_table,
+    offer_tables,
     ranked_tables,
 )
 from tenantrank.cli.giving_way import suggestions
@@ -27,6 +27,7 @@ from tenantrank.cli.inputs import (
     blaming,
     load_catalog,
     make_engine,
+    note_unknown,
     policy_of_tenant,
     read_request,
 )
@@ -75,13 +76,16 @@ def explain(
         compiled = policy_of_tenant(tenant, rules.compile_many(rows))
     if offer is not None and offer not in offers.offer_ids:
         raise InputError(f"no offer {offer!r} in this catalog{hint(offer, offers.offer_ids)}")
+    unknown = engine.unknown_names([compiled])
+    note_unknown(unknown)
     decision = engine.rank(compiled, read_request(request), seed)
     explanation = decision.explain()
     named = [] if clause is None else clauses_named(explanation, clause)
     if out is not None:
         write_results(explanation.table(), out)
     if as_json:
-        document = _document(tenant, compiled, decision, explanation, k)
+        identity = {"rulebook_id": rules.rulebook_id, "unknown_names": unknown}
+        document = {**_document(tenant, compiled, decision, explanation, k), **identity}
         if offer is not None:
             document["offer"] = _of_offer(explanation, offer)
         if clause is not None:
@@ -101,9 +105,9 @@ def explain(
         shown = zip(*(whole[name].to_pylist() for name in columns), _bits(explanation), strict=True)
         screen.print(table(title, ["offer", "place", "score", "failed", "first reason", "bits"], shown, ["place"]))
     if offer is not None:
-        said, made = offer_table(explanation, offer)
+        said, tables = offer_tables(explanation, offer)
         screen.print(said, markup=False, highlight=False, soft_wrap=True)
-        if made is not None:
+        for made in tables:
             screen.print(made)
     if out is not None:
         screen.print(f"every offer written to {out}", markup=False, highlight=False, soft_wrap=True)
@@ -167,6 +171,7 @@ def _of_offer(explanation: Explanation, offer: str) -> dict[str, Any]:
     return {
         "offer_id": offer,
         "failed": [failure.to_json() for failure in explanation.of(offer)],
+        "passed": [met.to_json() for met in explanation.met(offer)],
         "accepted": None if accepted is None else accepted.to_json(),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from tenantrank.cli.output import table
-from tenantrank.engine import Accepted, Atom, Clause, Explanation, Failure, Observed, ScorePart
+from tenantrank.engine import Accepted, Atom, Clause, Explanation, Failure, Met, Observed, ScorePart
 from tenantrank.engine.observed import value_words
 from tenantrank.errors import InputError
 from tenantrank.tenants.nearest import hint
@@ -46,16 +46,20 @@ def ranked_tables(explanation: Explanation, ranked: Sequence[Accepted]) -> Itera
         yield table("what the scores are made of", ["offer", *columns], made, _NUMBERS)
 
 
-def offer_table(explanation: Explanation, offer: str) -> tuple[str, Table | None]:
-    """Say what one offer fails, on what values from which sources; or what its score is made of."""
+def offer_tables(explanation: Explanation, offer: str) -> tuple[str, list[Table]]:
+    """Say what one offer fails, or what it passes and what its score is made of, on what values from which sources."""
     accepted = explanation.accepted(offer)
     if accepted is not None:
-        columns = table(f"what the score of {offer} is made of", _PARTS, _part_rows(accepted.parts), _NUMBERS)
-        return f"{offer} passes: {accepted.why}", columns if accepted.parts else None
+        rows = [row for met in explanation.met(offer) for row in _met_rows(met)]
+        found = [table(f"{offer} passes", ["clause", "rule", "observed", "from"], rows)]
+        if accepted.parts:
+            columns = _part_rows(accepted.parts)
+            found.append(table(f"what the score of {offer} is made of", _PARTS, columns, _NUMBERS))
+        return f"{offer} passes: {accepted.why}", found
     failures = explanation.of(offer)
     rows = [row for failure in failures for row in _failure_rows(failure)]
     said = f"{offer} fails {len(failures)} thing{'s' if len(failures) > 1 else ''}"
-    return said, table(f"{offer} fails", ["clause", "rule", "reason", "bound", "observed", "from"], rows)
+    return said, [table(f"{offer} fails", ["clause", "rule", "reason", "bound", "observed", "from"], rows)]
 
 
 def clause_table(explanation: Explanation, at: int, most: int) -> Table | str:
@@ -111,6 +115,14 @@ def _failure_rows(failure: Failure) -> Iterator[tuple[str, ...]]:
     if len(told) > 1:
         for atom, seen in zip(failure.atoms, told, strict=True):
             yield f"· {atom.words}", "", "holds" if atom.holds else "fails", *seen
+
+
+def _met_rows(met: Met) -> Iterator[tuple[str, ...]]:
+    """Give a line for each condition of a clause that has a part in its being passed."""
+    whose, words = "; ".join(map(str, met.clause.origins)), met.clause.words
+    holding = [atom for atom in met.atoms if atom.holds] or list(met.atoms)
+    for at, atom in enumerate(holding):
+        yield ("" if at else words), ("" if at else whose), *_seen(atom)[1:]
 
 
 def _part_rows(parts: Sequence[ScorePart], with_source: bool = True) -> Iterator[tuple[Any, ...]]:

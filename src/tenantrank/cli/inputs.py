@@ -83,7 +83,7 @@ def note_unknown(names: Mapping[str, str]) -> None:
 def make_engine(catalog: Catalog, health: Path | None, envelope: Path | None) -> Engine:
     """Make an engine over a catalog with what the files hold; where kernels have to be compiled first, say so."""
     if not is_warm():
-        with waiting("compiling kernels: some seconds, once for this version on this machine …"):
+        with waiting("compiling kernels: up to half a minute, once for this version on this machine …"):
             warm()
     state, condition = None, None
     if health is not None:

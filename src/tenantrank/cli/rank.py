@@ -110,6 +110,7 @@ def _document(engine: Engine, decision: Decision) -> dict[str, Any]:
         "version": decision.policy.version,
         "envelope_identity": decision.envelope_identity,
         "catalog_id": decision.catalog_id,
+        "as_of": None if decision.as_of is None else decision.as_of.isoformat(),
         "survivors": decision.survivors,
         "ranked": _ranked(engine, decision, len(decision.offer_ids)),
         "rejected": dict(decision.rejected),

@@ -5,7 +5,7 @@ from tenantrank.engine.atoms import Atom
 from tenantrank.engine.decision import Decision
 from tenantrank.engine.engine import Engine
 from tenantrank.engine.explain import Explanation
-from tenantrank.engine.failures import Clause, Failure
+from tenantrank.engine.failures import Clause, Failure, Met
 from tenantrank.engine.observed import Observed
 from tenantrank.engine.rejections import Rejections
 from tenantrank.engine.request import Request
@@ -21,6 +21,7 @@ __all__ = [
     "Engine",
     "Explanation",
     "Failure",
+    "Met",
     "Observed",
     "Ranked",
     "Rejections",

@@ -82,9 +82,10 @@ class Atoms:
         units = {unit.encoding: unit for unit in _units(clause)}
         return tuple(self._atom(unit, row, self._holds_for(unit, row)) for unit in units.values())
 
-    def of_need(self, needs: Sequence[Node], row: int) -> tuple[Atom, ...]:
-        """Give what an offer lacks of one thing that the request needs; see `needs`."""
-        return tuple(self._atom(leaf, row, False) for leaf in needs)
+    def of_need(self, needs: Sequence[Node], row: int, met: bool = False) -> tuple[Atom, ...]:
+        """Give what an offer has or lacks of one thing that the request needs, and whether that is met; see `needs`."""
+        one = len(needs) == 1
+        return tuple(self._atom(leaf, row, met and (one or self.value(leaf, row) is True)) for leaf in needs)
 
     def needs(self, reason: str) -> list[Node]:
         """Give one thing that the request needs, by its reason, as the conditions of which one would do."""

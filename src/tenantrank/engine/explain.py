@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tenantrank.engine.accepted import Acceptance, Accepted, Outcome, Selection
 from tenantrank.engine.atoms import Atoms
 from tenantrank.engine.clauses import Check, checks_of, first_failing
-from tenantrank.engine.failures import Clause, Failure
+from tenantrank.engine.failures import Clause, Failure, Met
 from tenantrank.engine.index import EVERY_OFFER, Bits
 from tenantrank.engine.misses import fewest
 from tenantrank.engine.offers_table import offers_table
@@ -127,6 +127,12 @@ class Explanation:
         word, bit = row >> 6, row & 63
         return tuple(self._failure(check, row) for check in self._checks if not (int(check.passes[word]) >> bit) & 1)
 
+    def met(self, offer_id: str) -> tuple[Met, ...]:
+        """Give what one offer passes, in the order tried, with the values observed; errors as `of`."""
+        row = self._row_of(offer_id)
+        word, bit = row >> 6, row & 63
+        return tuple(self._met(check, row) for check in self._checks if (int(check.passes[word]) >> bit) & 1)
+
     def accepted(self, offer_id: str) -> Accepted | None:
         """Say of one offer that passes what its score is made of, who stands next, and what the selector made of it;
         ``None`` for one that is rejected.
@@ -202,6 +208,13 @@ class Explanation:
             bound, observed = (None, None) if more else (atoms.bound(first), atoms.value(first, row))
             return Failure(clause, check.reason, bound, observed, partial(atoms.of_need, needs, row))
         return Failure(clause, check.reason, atoms.bound(node), atoms.value(node, row), partial(atoms.of, node, row))
+
+    def _met(self, check: Check, row: int) -> Met:
+        node, atoms = self._nodes[check.clause], self._atoms_of(check.clause)
+        clause = self.clauses[check.clause]
+        if node.op == "meets_req":
+            return Met(clause, partial(atoms.of_need, atoms.needs(check.reason), row, True))
+        return Met(clause, partial(atoms.of, node, row))
 
     def _row_of(self, offer_id: str) -> int:
         check_type(offer_id, str, "an offer id")

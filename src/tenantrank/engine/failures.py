@@ -1,4 +1,4 @@
-"""What a clause does to a catalog, and what one offer fails of it."""
+"""What a clause does to a catalog, and what one offer fails and passes of it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,24 @@ class Clause:
             "alone": self.alone,
             "unknown": self.unknown,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """One clause that one offer passes, or of what the request needs, one need."""
+
+    clause: Clause
+    look: Callable[[], tuple[Atom, ...]] = field(repr=False, compare=False)
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The conditions that it is made of, one or several, each with the value observed and where that comes from."""
+        return self.look()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as a JSON value, with the conditions that it is made of."""
+        atoms = [atom.to_json() for atom in self.atoms]
+        return {"clause": self.clause.encoding, "words": self.clause.words, "atoms": atoms}
 
 
 @dataclass(frozen=True, slots=True)

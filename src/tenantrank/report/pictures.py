@@ -81,7 +81,7 @@ def rule_costs(figures: FleetFigures) -> Markup:
         return joined([heading, paragraph("No rule changes what wins.", note=True)])
     bars = [(rule.rule, _total(rule, scale), rule.total * scale) for rule in moved]
     columns = ["rule", "adds", "tenants", "other winner", "dearer", "cheaper", "cost unknown", "none left by it",
-               "mean per 1M", "total"]  # fmt: skip
+               "mean per 1M", "at 1M tokens each"]  # fmt: skip
     rows = [
         (rule.rule, ", ".join(rule.adds), rule.tenants, rule.changed, rule.dearer, rule.cheaper, rule.unknown,
          rule.gained, None if rule.mean_per_million is None else usd(rule.mean_per_million), usd(rule.total * scale))

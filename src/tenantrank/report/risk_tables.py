@@ -23,7 +23,9 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "none_left": _Kind("no offer left", "No offer passes. What decides is what keeps the nearest out.", "what decides"),
-    "few_left": _Kind(f"{FEW} offers or fewer pass", "One outage away from none.", "winner", "passing", rules=True),
+    "few_left": _Kind(
+        f"{FEW} offers or fewer pass", "When these fail, nothing is left.", "winner", "passing", rules=True
+    ),
     "ending": _Kind(
         "the winner ends", "The winner is deprecated, or the day on which it ends is announced.", "winner", "end"
     ),

@@ -59,7 +59,7 @@ def headline(impact: Impact) -> str:
     if not counts.compared:
         return "there are no tenants to compare" if not counts.tenants else "no tenant is in both tables"
     hits = (
-        (counts.winner, "has", "have", "another winner"),
+        (counts.winner, "has", "have", "another winner or none"),
         (counts.stranded, "is", "are", "newly left with no offer"),
         (counts.refused, "is", "are", "newly refused"),
     )
@@ -147,10 +147,10 @@ def sections(impact: Impact, most: int) -> list[Section]:
         ),
         Section(
             "tenants at risk",
-            ("tenants", "risk", "what would have to give way, or the last offer", "for example"),
+            ("tenants", "risk", "what keeps the nearest out, or the last offer", "for example"),
             at_risk,
             len(risks),
-            foreign=("what would have to give way, or the last offer", "for example"),
+            foreign=("what keeps the nearest out, or the last offer", "for example"),
         ),
         Section(
             "rules of the tenants that are hit" + (" (- only before, + only after)" if signed else ""),

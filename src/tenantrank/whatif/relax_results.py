@@ -138,7 +138,7 @@ class Relaxations:
             return ""
         if all(one.why == ("never_relax",) for one in self.standing):
             what = " and ".join(attributed(one.words, one.origins) for one in self.standing)
-            return f"only clauses that are never relaxed stand in the way: {what}"
+            return f"only clauses that are never relaxed keep the nearest out: {what}"
         what = " and ".join(map(str, self.standing))
         return f"nothing that may give way would help; in the way stands: {what}"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tenantrank.engine import Request
-from tenantrank.engine.request import FILTERED_BY, reduced_seed
+from tenantrank.engine.request import reduced_seed
 from tenantrank.errors import RequestError
 from tests.engine.samples import ranked
 from tests.reference.generate import FIELDS, Vocabulary, random_request
@@ -152,7 +152,7 @@ def test_filtered_by__requests_that_agree_in_it_have_the_same_rejections() -> No
         request = decision.request
         names = ("max_latency_ms", "max_cost_usd", "estimated_input_tokens", "estimated_output_tokens")
         other = replace(request, **dict.fromkeys((*names, "free_credit_threshold_usd"), 7.0))
-        assert FILTERED_BY(other) == FILTERED_BY(request)
+        assert engine.filtered_by(policy, other) == engine.filtered_by(policy, request)
         one, two = engine.rejections(policy, request), engine.rejections(policy, other)
         assert one.counts.tolist() == two.counts.tolist()
         assert one.first.tolist() == two.first.tolist()

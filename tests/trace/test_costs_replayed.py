@@ -34,3 +34,27 @@ def test_replay__of_expected_costs(tmp_path: Path) -> None:
             recorded = [stored.record["request"] for stored in reader.records(kind="decision")]
     assert [request.get("estimated_cached_share") for request in recorded] == [0.0, 0.25, 1.0, None]
     assert recorded[0]["estimated_residency"] == "eu"
+
+
+def test_rejections__are_those_of_each_requests_own_costs(tmp_path: Path) -> None:
+    catalog = small_catalog()
+    plan = ["always", {"action": "next_candidate"}]
+    policy = tr.admit(
+        ["policy", ["cmp", "expected_cost_usd", "le", 0.004], ["zero"], ["argmax"], ["id"], plan], catalog.fields
+    )
+    engine = tr.Engine(catalog)
+    counts = []
+    with logging(tmp_path) as log:
+        for at, taken in enumerate((10, 1000, 100_000)):
+            wanted = {"estimated_input_tokens": taken, "estimated_output_tokens": 0}
+            decision = engine.rank(policy, {"requirements": wanted})
+            log.record(decision, f"tr_{at}")
+            counts.append(engine.rejections(policy, decision.request).counts.tolist())
+        log.flush()
+        assert len({str(each) for each in counts}) > 1
+        with Reader.open(log.store.path) as reader:
+            stored = list(reader.records(kind="decision"))
+            assert [each.record["rejections"]["counts"] for each in stored] == counts
+            for each in stored:
+                alone = replay(reader, [each])
+                assert (alone.count, alone.same) == (1, 1), [str(mismatch) for mismatch in alone.mismatches]

@@ -132,7 +132,7 @@ def expected_costs(
         cost = cost / _PER
         if tokens.residency is not None:
             cost = cost * _uplift(stated, tokens.residency)
-    return np.where(np.isfinite(cost), cost, math.nan)
+    return np.where(np.isfinite(cost), cost, math.nan) + 0.0  # one zero
 
 
 class _Stated(NamedTuple):

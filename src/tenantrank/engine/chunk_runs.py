@@ -97,7 +97,7 @@ def _by_tokens(
         return
     parts: dict[Tokens | None, list[int]] = {}
     for place, (policy, request) in enumerate(zip(admitted_of(policies), requests, strict=True)):
-        parts.setdefault(now.tokens_for(policy.root, request), []).append(place)
+        parts.setdefault(now.tokens_for(policy, request), []).append(place)
     whole = len(parts) == 1
     yield from ((tokens, None if whole else places) for tokens, places in parts.items())
 

@@ -72,12 +72,13 @@ class Compiled:
         self._fragments: dict[Version, Fragments] = {version: {} for version in VERSIONS}
         self._batches: tuple[Batch, ...] = ()
 
-    def reads_costs(self, root: Node) -> bool:
+    def reads_costs(self, term: Policy | Node) -> bool:
         """Say whether a term under the envelope may read what a call is expected to cost."""
         if not self.index.catalog.expects_costs:
             return False
+        own = _COSTS in term.encoding if isinstance(term, Node) else term.mentions(EXPECTED_COST)
         envelope = self.envelope.term
-        return _COSTS in root.encoding or (envelope is not None and _COSTS in envelope.root.encoding)
+        return own or (envelope is not None and envelope.mentions(EXPECTED_COST))
 
     def program(self, policy: Policy, view: View) -> tuple[Programs, int]:
         """Give the set of programs that holds a policy's, and where it begins, compiling it on first use.

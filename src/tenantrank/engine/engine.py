@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from tenantrank.engine.misses import nearest_miss
 from tenantrank.engine.names import unknown_names
 from tenantrank.engine.ranked_table import ranked_table
 from tenantrank.engine.rejections import Rejections, counted, first_clauses, for_clauses
-from tenantrank.engine.request import Request, reduced_seed
+from tenantrank.engine.request import FILTERED_BY, Request, reduced_seed
 from tenantrank.engine.running import Ranked, run_one
 from tenantrank.engine.stated import Stated
 from tenantrank.errors import CatalogError, RulebookError
@@ -182,6 +182,10 @@ class Engine:
         ids = index.catalog.offer_ids
         names = tuple([ids[row] for row in rows])
         return Decision(names, tuple(scores), survivors, admitted, seed, self, needed, origins, k)
+
+    def filtered_by(self, policy: Policy, request: Request) -> Hashable:
+        """Give what of a request has a part in which offers a policy turns away: where it is equal, so are they."""
+        return FILTERED_BY(request), self._now.tokens_for(policy, request)
 
     def rejections(
         self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None = None
@@ -396,7 +400,7 @@ class Engine:
         outcome: Outcome | None = None,
     ) -> Explanation:
         """Explain a decision on a policy: the work behind `Decision.explain`."""
-        tokens = self._now.tokens_for(policy.root, request)
+        tokens = self._now.tokens_for(policy, request)
         parts = self._now.compiled.envelope.parts(
             policy, origins or {}, lambda version: self._now.view(version, tokens)
         )

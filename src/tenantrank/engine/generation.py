@@ -45,9 +45,9 @@ class Generation:
         self._billed_requests: Recent[Prepared] = Recent(_BILLED_KEPT)
         self._plain: dict[Version, Prepared] = {}
 
-    def tokens_for(self, root: Node, request: Request) -> Tokens | None:
+    def tokens_for(self, term: Policy | Node, request: Request) -> Tokens | None:
         """Give what a request's call is estimated to take, where that has a part in what a term comes to."""
-        if request.estimated_input_tokens is None or not self.compiled.reads_costs(root):
+        if request.estimated_input_tokens is None or not self.compiled.reads_costs(term):
             return None
         return request.tokens
 
@@ -69,7 +69,7 @@ class Generation:
         """Give a request made ready for one policy."""
         if request is NO_REQUEST:
             return self.plain(policy.version)
-        return self.prepared(policy.version, request, self.tokens_for(policy.root, request))
+        return self.prepared(policy.version, request, self.tokens_for(policy, request))
 
     def prepared(self, version: Version, request: Request, tokens: Tokens | None = None) -> Prepared:
         """Give a request made ready for policies of a version; tokens as `tokens_for` gives them."""

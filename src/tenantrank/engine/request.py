@@ -32,7 +32,7 @@ _NUMBERS = (
 )
 _TEXTS = ("model_family", "tier", "privacy", "estimated_residency")
 FILTERED_BY = attrgetter("needs", "scope", "model_family", "tier", "privacy", "min_context", "min_quality", "min_tok_s")
-"""Gives what of a request filters have a part in; the rest is for scorers."""
+"""Gives what of a request has a part in filters, but for those that read what a call costs; the rest is for scorers."""
 _LARGEST = sys.float_info.max
 _PRIVACY = ("standard", "tee_required", "no_log")
 

@@ -49,6 +49,10 @@ class Term:
         """The normal form as a JSON value; a fresh copy at each use."""
         return self.root.term()
 
+    def mentions(self, name: str) -> bool:
+        """Say whether a name stands in the term, as a field or another string."""
+        return f'"{name}"' in self.root.encoding
+
     @cached_property
     def encoding(self) -> str:
         """The canonical text with its version prefix (section 3)."""

@@ -45,6 +45,10 @@ class ComposedPolicy(Policy):
         children = (self.filter, *self.template.others)
         return Node("policy", f"(policy {' '.join([child.encoding for child in children])})", children, (), _SLOTS)
 
+    def mentions(self, name: str) -> bool:
+        """Say whether a name stands in the policy, as a field or another string."""
+        return self.template.mentions(name)
+
     @property
     def encoding(self) -> str:
         """The canonical text with its version prefix, made anew each time."""

@@ -39,7 +39,7 @@ class Template:
     clauses, others, fields, places : as given
     """
 
-    __slots__ = ("_begun", "_pieces", "clauses", "fields", "others", "places")
+    __slots__ = ("_begun", "_mentioned", "_pieces", "clauses", "fields", "others", "places")
 
     def __init__(self, clauses: tuple[Node, ...], others: Others, fields: Fields, places: tuple[int, ...] = ()) -> None:
         self.clauses = clauses
@@ -48,11 +48,21 @@ class Template:
         self.places = places
         self._pieces: tuple[str, ...] | None = None
         self._begun = _NOTHING
+        self._mentioned: dict[str, bool] = {}
 
     @property
     def numbers(self) -> Numbers:
         """The bounds of the policy that it was made from."""
         return tuple([self.clauses[place].parameters[2] for place in self.places])
+
+    def mentions(self, name: str) -> bool:
+        """Say whether a name stands in its policies, as a field or another string; found out once."""
+        found = self._mentioned.get(name)
+        if found is None:
+            quoted = f'"{name}"'
+            found = any(quoted in part.encoding for part in (*self.clauses, *self.others))
+            self._mentioned[name] = found
+        return found
 
     @property
     def pieces(self) -> tuple[str, ...]:

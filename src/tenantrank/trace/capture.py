@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from tenantrank.catalog.health import Health
 from tenantrank.engine import Decision, Engine
 from tenantrank.engine.recent import Recent
-from tenantrank.engine.request import FILTERED_BY
 from tenantrank.tenants import CompiledPolicy, Rulebook
 from tenantrank.trace.forms import catalog_bytes, health_bytes, health_id
 from tenantrank.trace.record import (
@@ -114,7 +113,7 @@ class Capture:
 
 
 def _rejections(under: _Under, decision: Decision) -> Mapping[str, Any]:
-    key = decision.policy.identity, FILTERED_BY(decision.request)
+    key = decision.policy.identity, under.engine.filtered_by(decision.policy, decision.request)
     found = under.rejections.get(key)
     if found is None:
         if len(under.rejections) >= _REJECTIONS:

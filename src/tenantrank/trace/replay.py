@@ -11,7 +11,6 @@ import numpy as np
 
 from tenantrank.engine import Engine
 from tenantrank.engine.envelope import HELD_APART, effective_filter
-from tenantrank.engine.request import FILTERED_BY
 from tenantrank.errors import TraceError
 from tenantrank.policy.describe import describe_clause
 from tenantrank.policy.normal_form import clauses_of
@@ -155,7 +154,7 @@ def _rejections_of(
     answer: Answer, known: dict[tuple[int, str, Any], tuple[Engine, Mapping[str, Any]]]
 ) -> Mapping[str, Any]:
     # By address: what is remembered holds the engine, so that no other has it.
-    key = id(answer.engine), answer.policy.identity, FILTERED_BY(answer.request)
+    key = id(answer.engine), answer.policy.identity, answer.engine.filtered_by(answer.policy, answer.request)
     found = known.get(key)
     if found is None:
         if len(known) >= _REJECTIONS:

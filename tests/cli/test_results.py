@@ -115,3 +115,39 @@ def test_tenants__infinite_scores_are_valid_json_lines(world: Path) -> None:
     rows = [json.loads(line, parse_constant=pytest.fail) for line in (world / "out.jsonl").read_text().splitlines()]
 
     assert None in rows[0]["scores"]
+
+
+def test_write__keeps_the_rights_of_what_it_replaces_and_follows_links(tmp_path: Path) -> None:
+    target, link = tmp_path / "kept.jsonl", tmp_path / "link.jsonl"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    write_results(TABLE, link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["tenant"] == "é"
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_check__a_file_that_nobody_may_write_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "precious.jsonl"
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(InputError, match="cannot be written: it is read-only"):
+        check_results(path, [])
+    assert path.read_text() == "old"
+
+
+def test_names_that_would_steer_a_terminal_are_written_out(tmp_path: Path) -> None:
+    hostile = "a\x1b]0;pwn\x07\x1b[2J\u202e|x"
+    catalog = tmp_path / "catalog.json"
+    offer = {"offer_id": hostile, "provider_id": "a\x1b[31m", "model_family": "x", "price_in": 1, "price_out": 1}
+    catalog.write_text(json.dumps({"offers": [offer]}))
+    policy = tmp_path / "policy.json"
+    plan = ["always", {"action": "next_candidate"}]
+    term = ["policy", ["not", ["provider_eq", "b\x1b[2J"]], ["zero"], ["argmax"], ["id"], plan]
+    policy.write_text(json.dumps(term))
+    done = command("rank", policy, "--catalog", catalog)
+    assert done.returncode == 0, done.stderr
+    assert "\\u001b[2J" in done.stdout
+    for raw in ("\x1b]", "\x1b[2J", "\u202e", "\x07", "\x1b[31m"):
+        assert raw not in done.stdout + done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tenantrank as tr
-from tenantrank.catalog.costs import Tokens
+from tenantrank.catalog.costs import USUAL, Tokens
 from tenantrank.errors import RulebookError
 from tenantrank.policy.builder import chain
 from tenantrank.whatif.clause_price import ClausePrice, ClausePrices, RulePrice, clause_prices
@@ -390,3 +390,24 @@ def test_catalog__without_offers_has_no_winner_with_or_without() -> None:
 
     assert clause.without == clause.now == Winner(None, None, 0)
     assert clause.difference is None
+
+
+def test_clause_prices__are_for_the_tokens_of_the_request_unless_a_mix_is_given() -> None:
+    catalog = tr.Catalog.from_records(
+        [
+            {"id": "x", "provider_id": "x", "model_family": "m", "price_in": 1.0, "price_out": 10.0},
+            {"id": "y", "provider_id": "y", "model_family": "m", "price_in": 2.0, "price_out": 1.0},
+        ]
+    )
+    scorer = ["neg", ["normalize", ["field", "expected_cost_usd"]]]
+    plan = ["always", {"action": "next_candidate"}]
+    term = ["policy", ["not", ["provider_eq", "x"]], scorer, ["argmax"], ["id"], plan]
+    policy = tr.admit(term, catalog.fields)
+    request = {"requirements": {"estimated_input_tokens": 100_000, "estimated_output_tokens": 100}}
+    engine = tr.Engine(catalog)
+    (price,) = clause_prices(engine, policy, request).clauses
+    assert price.tokens == Tokens(100_000, 100)
+    assert price.difference == pytest.approx(0.2001 - 0.101)
+    (price,) = clause_prices(engine, policy, request, USUAL).clauses
+    assert price.tokens == USUAL
+    assert price.difference == pytest.approx(0.007 - 0.013)

@@ -83,7 +83,9 @@ def clauses(
     if tenant is not None:
         compiled = policy_of_tenant(tenant, fleet)
         note_unknown(engine.unknown_names([compiled]))
-        prices = clause_prices(engine, compiled, needs, tokens, seed, without_envelope)
+        # Unless the options say a mix, it is that of the request.
+        said = (input_tokens, output_tokens, residency) != (None, None, None) or cached_share
+        prices = clause_prices(engine, compiled, needs, tokens if said else None, seed, without_envelope)
         if as_json:
             policy = {"fingerprint": compiled.policy.fingerprint, "identity": compiled.policy.identity}
             identity = {**engine.provenance, "rulebook_id": rules.rulebook_id}

@@ -21,7 +21,7 @@ from tenantrank.cli.inputs import (
 )
 from tenantrank.cli.mixes import CachedShareOption, InputTokensOption, OutputTokensOption, ResidencyOption, tokens_of
 from tenantrank.cli.output import console, note, print_json, progress, table
-from tenantrank.cli.results import check_results, write_results
+from tenantrank.cli.results import check_results, write_results, write_text
 from tenantrank.errors import InputError, RequestError
 from tenantrank.whatif.impact import Impact, impact
 from tenantrank.whatif.impact_limits import COST_INCREASE, Check, Limit
@@ -119,7 +119,7 @@ def diff(
         ids = {f"rulebook_id_{name}": side.rulebook.rulebook_id for name, side in (("before", old), ("after", new))}
         write_results(found.table.replace_schema_metadata({**(found.table.schema.metadata or {}), **ids}), out)
     if markdown_to is not None and not alone:
-        _write(markdown_to, markdown(found, compared, checks))
+        write_text(markdown(found, compared, checks), markdown_to)
     if alone:
         typer.echo(markdown(found, compared, checks), nl=False)
     elif as_json:
@@ -194,12 +194,5 @@ def _check_markdown(path: Path, others: Sequence[Path]) -> None:
             raise InputError(f"{path}: is read or written as well, and would be replaced")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None

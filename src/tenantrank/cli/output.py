@@ -14,16 +14,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from tenantrank.report.markup import printable
+
 _PLAIN_WIDTH = 140
 
-errors = Console(stderr=True)
+
+class _Screen(Console):
+    """A console that writes out what would steer a terminal: names come from tables and catalogs of others."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(_told(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+errors = _Screen(stderr=True)
 """Where messages go."""
 
 
 def console() -> Console:
     """Give the console of standard output; where that is no terminal, of a fixed width or as wide as COLUMNS says."""
     told = os.environ.get("COLUMNS", "").isdigit()
-    return Console() if told or sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+    return _Screen() if told or sys.stdout.isatty() else _Screen(width=_PLAIN_WIDTH)
 
 
 def print_json(value: Any) -> None:
@@ -40,7 +50,7 @@ def json_text(value: Any, *, ascii_only: bool = False) -> str:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[str] = ()) -> Table:
     """Make a table; the columns named in ``numbers`` are set to the right, and ``None`` shows as a dash."""
     # As text: a name from a catalog or a table of tenants may look like markup.
-    made = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
+    made = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
@@ -75,7 +85,11 @@ def note(text: str) -> None:
 def _cell(value: Any) -> Text:
     if value is None:
         return Text("–")
-    return Text(f"{value:.6g}" if isinstance(value, float) else str(value))
+    return Text(f"{value:.6g}" if isinstance(value, float) else printable(str(value)))
+
+
+def _told(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _finite(value: Any) -> Any:

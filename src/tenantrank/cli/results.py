@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ def check_results(path: Path, inputs: Iterable[Path | None], suffixes: tuple[str
             raise InputError(f"{path}: is read as well, and would be replaced")
     if path.is_dir():
         raise InputError(f"{path}: cannot be written: it is a folder")
+    if path.exists() and not path.stat().st_mode & 0o222:
+        raise InputError(f"{path}: cannot be written: it is read-only")
     with _refusing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _beside(path)
@@ -53,6 +56,7 @@ def write_text(text: str, path: Path) -> None:
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    path = path.resolve()  # of a link, what it leads to
     with _refusing(path):
         temporary = _beside(path)
         try:
@@ -60,6 +64,8 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, temporary)
             os.replace(temporary, path)
         except BaseException:
             # What went wrong is what matters, also where the file is gone already.

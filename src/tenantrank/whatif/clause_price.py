@@ -14,7 +14,7 @@ from typing import Any
 from tenantrank.catalog.costs import USUAL, Tokens
 from tenantrank.engine import Engine, Request
 from tenantrank.engine.envelope import ORIGIN
-from tenantrank.engine.given import parts_of
+from tenantrank.engine.given import parts_of, request_of
 from tenantrank.errors import TenantError
 from tenantrank.policy.describe import describe_clause
 from tenantrank.policy.normal_form import Node, clauses_of, conjunction
@@ -112,7 +112,7 @@ def clause_prices(
     engine: Engine,
     policy: Policy | CompiledPolicy,
     request: Mapping[str, Any] | Request | None = None,
-    tokens: Tokens = USUAL,
+    tokens: Tokens | None = None,
     seed: int | None = None,
     envelope: bool = False,
 ) -> ClausePrices:
@@ -132,7 +132,7 @@ def clause_prices(
     request, seed
         as of `Engine.rank`; under `sample` the winners are those of the seed, with the clause and without
     tokens
-        the mix that costs are for
+        the mix that costs are for; unless given what the request estimates, else 3,000 in and 1,000 out
     envelope
         whether the envelope's own clauses are left out too, one at a time; otherwise they are listed with nothing
         beside them
@@ -145,6 +145,8 @@ def clause_prices(
         for a compiled policy that was pickled
     """
     admitted, origins = parts_of(policy)
+    request = request_of(request)
+    tokens = tokens or request.tokens or USUAL
     compiled = policy if isinstance(policy, CompiledPolicy) else None
     # A policy that no rulebook made may hold a clause twice.
     clauses = tuple(dict.fromkeys(admitted.clauses))
@@ -231,7 +233,7 @@ def _of_envelope(
 ) -> list[ClausePrice]:
     if engine.envelope is None:
         return []
-    clauses = clauses_of(engine.envelope.root)
+    clauses = tuple(dict.fromkeys(clauses_of(engine.envelope.root)))
     bare = Engine(engine.catalog, engine.health) if leave_out else engine
     found = []
     for clause in clauses:

@@ -89,6 +89,7 @@ def test_attempts__say_how_many_bytes_went_out_and_came_back(tmp_path: Path) -> 
 
     async def calls(it: World) -> None:
         it.alpha.script(Reply(status=503))
+        it.gamma.script(Reply(text="one two three four five", each_s=0.01))  # not all there at the first event
         assert (await it.chat()).status == 200
         stream = await it.chat(ask(only("gamma"), stream=True))
         assert stream.status == 200

@@ -17,31 +17,34 @@ from tenantrank_kernels import opcodes as op
 from tenantrank_kernels._compile import part
 from tenantrank_kernels.conditions import write_cut
 from tenantrank_kernels.machine import (
+    EIGHT,
     LANES,
+    PIECE,
     added,
     at_least,
-    chosen,
+    double_in_all,
     doubles,
-    greater,
-    greatest,
+    gathered,
     in_all,
     integers,
     load_singles,
     longs,
     lowest,
+    minus,
+    rescaled,
     singles,
-    store_singles,
+    store_doubles,
     table,
     times,
     words,
 )
+from tenantrank_kernels.sums import FEW, bound_all, bound_few, reached_by, reaching, sums
 
 _LARGEST = 1e30  # of any quantity in a bound, far from where single precision overflows
 _UNIT = 2.0**-23  # twice the largest relative error of one rounding in single precision
 _LEAST = 1e-44  # more than underflow can take from a number in single precision
 _DOUBLE = 2.0**-49  # sixteen times the largest relative error of one rounding in double precision
 _LOST = 1e-280  # more than underflow in double precision can take, times the largest value of a field
-_NOTHING = np.float32(-np.inf)
 
 
 @part
@@ -57,16 +60,17 @@ def _without_unknown(frame: Any, scratch: Any, field: int) -> None:
 
 
 @part
-def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float]:
+def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, bool, float]:
     """Write a blend as a constant and a coefficient for each field.
 
     A field that some row passes with +inf normalizes to 0 for all others and to 1 there. Those rows are taken from the
-    second bitset of the stack; what they may score above the sum is the last number given.
+    second bitset of the stack.
 
     Returns
     -------
     how many coefficients the scratch's ``COEFFICIENTS`` and ``PARTS`` (fields) now hold, or -1 where no bound can be
-    given; the constant; the greatest error of a sum in single precision; the most that a row taken away may add
+    given; the constant; the greatest error of a sum in single precision; whether rows were taken away, and the most
+    that one of them may score above the sum
     """
     entries = table(frame)
     code = integers(entries[at_.CODE])
@@ -84,7 +88,7 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
     # How far the constant and the coefficient may take the part from what the instructions make of it in doubles.
     error = 0.0
     total, magnitude, lost, steps, extra = 0.0, 0.0, _LEAST, 4.0, 0.0
-    field, pair = 0, 0
+    field, pair, apart = 0, 0, False
     # The first instruction pushes the 0 that the sum starts from.
     for i in range(begin + 3, finish, 3):
         operation = code[i]
@@ -100,9 +104,10 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
                 constant, slope, jump = 0.0, 0.0, 1.0
                 largest = abs(low)
                 _without_unknown(frame, scratch, field)
+                apart = True
             elif high > low:
                 if not high - low <= _LARGEST:
-                    return -1, 0.0, 0.0, 0.0
+                    return -1, 0.0, 0.0, False, 0.0
                 slope = 1.0 / (high - low)
                 constant = -low * slope
             else:
@@ -117,7 +122,7 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
             error = error * abs(factor) + _DOUBLE * (abs(constant) + abs(slope) * largest + abs(jump)) + _LOST
         else:
             if not largest <= _LARGEST:
-                return -1, 0.0, 0.0, 0.0
+                return -1, 0.0, 0.0, False, 0.0
             total += constant
             extra += max(0.0, jump)
             magnitude += abs(constant) + abs(slope) * largest + abs(total) + abs(jump)
@@ -125,14 +130,14 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float
             lost += error + 4.0 * _LEAST
             if slope != 0.0:
                 if not abs(slope) <= _LARGEST:
-                    return -1, 0.0, 0.0, 0.0
+                    return -1, 0.0, 0.0, False, 0.0
                 lost += (largest + abs(slope)) * _LEAST
                 coefficients[count] = slope
                 fields[count] = field
                 count += 1
     if not (magnitude <= _LARGEST and lost <= _LARGEST):
-        return -1, 0.0, 0.0, 0.0
-    return count, total, magnitude * steps * _UNIT + lost, extra
+        return -1, 0.0, 0.0, False, 0.0
+    return count, total, magnitude * steps * _UNIT + lost, apart, extra
 
 
 @part
@@ -151,56 +156,87 @@ def candidates(frame: Any, scratch: Any, at: int, wanted: int) -> int:
     how many rows the scratch's ``SURVIVORS`` now holds, ascending: the best ``wanted`` and all that tie with them are
     among them; or -1 where no bound can be given
     """
-    entries = table(frame)
     spaces = table(scratch)
     mask = words(spaces[at_.BITS])
-    total = entries[at_.WORDS]
+    total = table(frame)[at_.WORDS]
     for w in range(total):
         mask[total + w] = mask[w]
-    count, constant, error, extra = _linear(frame, scratch, at)
+    count, constant, error, apart, extra = _linear(frame, scratch, at)
     if count < 0:
         return -1
-    columns = longs(entries[at_.SINGLE_COLUMNS])
-    coefficients = singles(spaces[at_.COEFFICIENTS])
-    fields = integers(spaces[at_.PARTS])
+    start = np.float32(constant)
+    if 0 < count <= FEW and not apart:
+        best = bound_few(frame, scratch, count, start)
+    else:
+        best = bound_all(frame, scratch, count, start)
     bounds = singles(spaces[at_.BOUNDS])
+    least = _below(np.float64(reached_by(bounds, total, best, wanted)) - 2.0 * error)
+    least_apart = _below(np.float64(least) - extra)
+    columns = longs(table(frame)[at_.SINGLE_COLUMNS])
     rows = integers(spaces[at_.SURVIVORS])
-    nothing = in_all(_NOTHING)
-    start = in_all(np.float32(constant))
-    best = nothing
-    for w in range(total):
-        bits = mask[w]
-        if bits == 0:
-            continue
-        block = start
-        for j in range(count):
-            values = load_singles(singles(columns[fields[j]]), w * LANES)
-            block = added(block, times(in_all(coefficients[j]), values))
-        store_singles(bounds, w * LANES, block)
-        best = greater(best, chosen(mask[total + w], block, nothing))
-    # The k-th greatest of the lanes' own best, each of another row, is reached by k rows at least.
-    reached = greatest(best)
-    for _ in range(wanted - 1):
-        best = chosen(at_least(best, reached), nothing, best)
-        reached = greatest(best)
-    least = _below(np.float64(reached) - 2.0 * error)
-    least_unknown = _below(np.float64(least) - extra)
     found = 0
     for w in range(total):
-        bits = mask[w]
-        if bits == 0:
+        lanes = at_least(load_singles(bounds, w * PIECE), least)
+        if apart:
+            lanes |= at_least(load_singles(bounds, (total + w) * PIECE), least_apart)
+        if lanes == 0:
             continue
-        block = load_singles(bounds, w * LANES)
-        known = mask[total + w]
-        reach = known & at_least(block, least)
-        if known != bits:
-            reach |= bits & ~known & at_least(block, least_unknown)
-        bits = reach
+        a, b, c, d = sums(scratch, columns, count, in_all(start), w * LANES)
+        bits = mask[total + w] & reaching(a, b, c, d, least)
+        if apart:
+            bits |= mask[w] & ~mask[total + w] & reaching(a, b, c, d, least_apart)
         while bits:
             rows[found] = w * LANES + lowest(bits)
             found += 1
             bits &= bits - np.uint64(1)
     return found
+
+
+@part
+def blend_scores(frame: Any, scratch: Any, at: int, rows: Any, count: int) -> None:
+    """Score rows under a blend, as `scored` does, eight at a time.
+
+    Parameters
+    ----------
+    frame, scratch : see `frames`; the ``ENDS`` are found, the lowest of the ``VECTORS`` is written
+    at : where the program begins
+    rows : int32, of which the first ``count`` count; up to seven behind them are overwritten
+    """
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    columns = longs(entries[at_.COLUMNS])
+    spaces = table(scratch)
+    ends = doubles(spaces[at_.ENDS])
+    scores = doubles(spaces[at_.VECTORS])
+    numbers = code[at + op.NUMBERS]
+    constants = doubles(entries[at_.NUMBERS])
+    begin = at + op.HEADER + 3 * code[at + op.FILTER]
+    finish = begin + 3 * code[at + op.SCORE]
+    one = double_in_all(1.0)
+    last = count
+    while last % EIGHT:
+        rows[last] = rows[0]
+        last += 1
+    for i in range(0, count, EIGHT):
+        # The first instruction pushes the 0 that the sum starts from.
+        total = double_in_all(constants[numbers + code[begin + 2]])
+        block = total
+        for j in range(begin + 3, finish, 3):
+            operation = code[j]
+            if operation == op.FIELD:
+                block = gathered(doubles(columns[code[j + 1]]), rows, i)
+            elif operation == op.NORMALIZE:
+                pair = 2 * code[j + 1]
+                block = rescaled(block, ends[pair], ends[pair + 1])
+            elif operation == op.SCALE:
+                block = times(double_in_all(constants[numbers + code[j + 2]]), block)
+            elif operation == op.NEGATE:
+                block = minus(one, block)
+            elif operation == op.ADD:
+                total = added(total, block)
+            else:
+                block = double_in_all(constants[numbers + code[j + 2]])
+        store_doubles(scores, i, total)
 
 
 @part

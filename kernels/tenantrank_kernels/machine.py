@@ -2,8 +2,8 @@
 
 Each name stands for the same thing in three builds. Compiled, memory is a bare address and a block is a vector
 register. Compiled with bounds checks, memory is an array, so that each single access is checked. Without the JIT all is
-plain Python over arrays. Blocks compute nothing that decides an answer on its own: bits, and bounds in single
-precision whose error is accounted for (`blends`).
+plain Python over arrays. Blocks of singles decide nothing on their own: they bound, and their error is accounted for
+(`blends`). Blocks of doubles round as doubles alone do.
 """
 
 from __future__ import annotations
@@ -23,12 +23,21 @@ from tenantrank_kernels._compile import JIT_DISABLED
 _codegen: Any = _cgutils
 
 LANES = 64
-"""Offers in a block of single-precision values: one for each bit of a word."""
+"""Offers in a block of short integers: one for each bit of a word."""
+PIECE = 16
+"""Offers in a block of single-precision values: a quarter of a word's, which few registers hold."""
+EIGHT = 8
+"""Offers in a block of double-precision values."""
 WORDS = 8
 """Words in a block of bits."""
 
-_ELEMENTS = {types.float32: ir.FloatType(), types.uint64: ir.IntType(64), types.uint16: ir.IntType(16)}
-_ALIGNED = {types.float32: 4, types.uint64: 8, types.uint16: 2}
+_ELEMENTS = {
+    types.float32: ir.FloatType(),
+    types.float64: ir.DoubleType(),
+    types.uint64: ir.IntType(64),
+    types.uint16: ir.IntType(16),
+}
+_ALIGNED = {types.float32: 4, types.float64: 8, types.uint64: 8, types.uint16: 2}
 
 
 class _BlockType(types.Type):
@@ -46,7 +55,8 @@ class _BlockModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(_ELEMENTS[kind.element], kind.count))
 
 
-_SINGLES = _BlockType(types.float32, LANES)
+_SINGLES = _BlockType(types.float32, PIECE)
+_DOUBLES = _BlockType(types.float64, EIGHT)
 _BITS = _BlockType(types.uint64, WORDS)
 _SHORTS = _BlockType(types.uint16, LANES)
 
@@ -81,11 +91,15 @@ table = _memory(types.int64)
 """The entries of a frame, given its handle."""
 
 
+def _start(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Give the pointer to the first element of memory."""
+    return _codegen.create_struct_proxy(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+
+
 def _element_pointer(context: Any, builder: Any, kind: Any, value: Any, at: Any, block: Any) -> Any:
     """Give the pointer to the block that begins at an element of memory."""
-    if isinstance(kind, types.Array):
-        value = _codegen.create_struct_proxy(kind)(context, builder, value).data
-    return builder.bitcast(builder.gep(value, [at]), context.get_value_type(block).as_pointer())
+    first = _start(context, builder, kind, value)
+    return builder.bitcast(builder.gep(first, [at]), context.get_value_type(block).as_pointer())
 
 
 def _loading(block: Any) -> Any:
@@ -154,13 +168,64 @@ def _chosen(context: Any, builder: Any, bits: Any, first: Any, second: Any) -> A
     return builder.select(builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES)), first, second)
 
 
+def _only(context: Any, builder: Any, bits: Any, block: Any) -> Any:
+    lanes = builder.bitcast(builder.trunc(bits, ir.IntType(PIECE)), ir.VectorType(ir.IntType(1), PIECE))
+    whole = ir.VectorType(ir.IntType(32), PIECE)
+    kept = builder.select(lanes, builder.bitcast(block, whole), ir.Constant(whole, [-1] * PIECE))
+    return builder.bitcast(kept, block.type)
+
+
+def _reached(context: Any, builder: Any, block: Any, bound: Any) -> Any:
+    return builder.fcmp_ordered(">=", block, _same_in_all(context, builder, bound, _SINGLES))
+
+
 def _at_least(context: Any, builder: Any, block: Any, bound: Any) -> Any:
-    reached = builder.fcmp_ordered(">=", block, _same_in_all(context, builder, bound, _SINGLES))
-    return builder.bitcast(reached, ir.IntType(64))
+    reached = builder.bitcast(_reached(context, builder, block, bound), ir.IntType(PIECE))
+    return builder.zext(reached, ir.IntType(64))
+
+
+def _rescaled(context: Any, builder: Any, block: Any, low: Any, high: Any) -> Any:
+    least, most = (_same_in_all(context, builder, end, _DOUBLES) for end in (low, high))
+    zero, one = (ir.Constant(block.type, [ir.Constant(ir.DoubleType(), end)] * EIGHT) for end in (0.0, 1.0))
+    scaled = builder.fdiv(builder.fsub(block, least), builder.fsub(most, least))
+    scaled = builder.select(builder.fcmp_ordered("ord", scaled, scaled), scaled, zero)
+    scaled = builder.select(builder.fcmp_ordered("<=", block, least), zero, scaled)
+    scaled = builder.select(builder.fcmp_ordered(">=", block, most), one, scaled)
+    return builder.select(builder.fcmp_ordered(">", most, least), scaled, zero)
+
+
+def _rescaled_plain(block: Any, low: float, high: float) -> Any:
+    with np.errstate(all="ignore"):
+        scaled = (block - low) / (high - low)
+    scaled[np.isnan(scaled) | (block <= low)] = 0.0
+    scaled[block >= high] = 1.0
+    return scaled if high > low else np.zeros(EIGHT)
+
+
+def _gathering() -> Any:
+    def gather(_: Any, source: Any, rows: Any, at: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            block = ir.Constant(context.get_value_type(_DOUBLES), ir.Undefined)
+            values, places = (_start(context, builder, *each) for each in zip(signature.args, given[:2], strict=False))
+            for lane in range(EIGHT):
+                place = builder.add(given[2], ir.Constant(given[2].type, lane))
+                row = builder.sext(builder.load(builder.gep(places, [place])), ir.IntType(64))
+                value = builder.load(builder.gep(values, [row]))
+                block = builder.insert_element(block, value, ir.Constant(ir.IntType(32), lane))
+            return block
+
+        return _DOUBLES(source, rows, types.intp), make
+
+    return (lambda source, rows, at: source[rows[at : at + EIGHT]]) if JIT_DISABLED else intrinsic(gather)
+
+
+def _joined(context: Any, builder: Any, block: Any, first: Any, second: Any) -> Any:
+    name = f"llvm.fmuladd.v{PIECE}f32"
+    return _vector_call(context, builder, name, _SINGLES, block.type, first, second, block)
 
 
 def _greatest(context: Any, builder: Any, block: Any) -> Any:
-    name = f"llvm.vector.reduce.fmax.v{LANES}f32"
+    name = f"llvm.vector.reduce.fmax.v{PIECE}f32"
     return _vector_call(context, builder, name, _SINGLES, ir.FloatType(), block, fastmath=("nnan",))
 
 
@@ -189,6 +254,9 @@ def _holds(bits: Any) -> Any:
 
 load_singles = _loading(_SINGLES)
 store_singles = _storing(_SINGLES)
+store_doubles = _storing(_DOUBLES)
+gathered = _gathering()
+"""The block of the values of eight rows, which stand one after the other from a place on."""
 load_shorts = _loading(_SHORTS)
 store_shorts = _storing(_SHORTS)
 load_bits = _loading(_BITS)
@@ -198,20 +266,36 @@ in_all = _making(
     _SINGLES,
     (types.float32,),
     lambda context, builder, value: _same_in_all(context, builder, value, _SINGLES),
-    lambda value: np.full(LANES, value, dtype=np.float32),
+    lambda value: np.full(PIECE, value, dtype=np.float32),
 )
 """A block with one value in every lane."""
-added = _making(_SINGLES, (_SINGLES, _SINGLES), lambda _, builder, a, b: builder.fadd(a, b), lambda a, b: a + b)
-times = _making(_SINGLES, (_SINGLES, _SINGLES), lambda _, builder, a, b: builder.fmul(a, b), lambda a, b: a * b)
+double_in_all = _making(
+    _DOUBLES,
+    (types.float64,),
+    lambda context, builder, value: _same_in_all(context, builder, value, _DOUBLES),
+    lambda value: np.full(EIGHT, value),
+)
+joined = _making(_SINGLES, (_SINGLES, _SINGLES, _SINGLES), _joined, lambda a, b, c: a + b * c)
+"""A block and the product of two others; whether the product is rounded by itself depends on the machine."""
+added = _making(_DOUBLES, (_DOUBLES, _DOUBLES), lambda _, builder, a, b: builder.fadd(a, b), lambda a, b: a + b)
+minus = _making(_DOUBLES, (_DOUBLES, _DOUBLES), lambda _, builder, a, b: builder.fsub(a, b), lambda a, b: a - b)
+times = _making(_DOUBLES, (_DOUBLES, _DOUBLES), lambda _, builder, a, b: builder.fmul(a, b), lambda a, b: a * b)
+rescaled = _making(_DOUBLES, (_DOUBLES, types.float64, types.float64), _rescaled, _rescaled_plain)
+"""A block rescaled to 0–1 between two ends, as `normalize` of `scores` does where values are pinned."""
 greater = _making(
     _SINGLES,
     (_SINGLES, _SINGLES),
     lambda _, builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b),
     lambda a, b: np.where(a > b, a, b),
 )
-"""The greater of two blocks, lane by lane."""
-chosen = _making(_SINGLES, (types.uint64, _SINGLES, _SINGLES), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b))
-"""The first block's lane where its bit is set, the second's where not."""
+"""The greater of two blocks, lane by lane; the second's where either is NaN."""
+only = _making(
+    _SINGLES,
+    (types.uint64, _SINGLES),
+    _only,
+    lambda bits, a: np.where(_holds(bits)[:PIECE], a, np.float32(np.nan)),
+)
+"""A block with NaN in the lanes whose bit, one of the lowest of a word, is not set."""
 short_in_all = _making(
     _SHORTS,
     (types.uint16,),
@@ -222,7 +306,16 @@ chosen_shorts = _making(
     _SHORTS, (types.uint64, _SHORTS, _SHORTS), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b)
 )
 at_least = _making(types.uint64, (_SINGLES, types.float32), _at_least, lambda block, bound: _bits_of(block >= bound))
-"""The word of the lanes that reach a bound."""
+"""The lanes that reach a bound, as the lowest bits of a word."""
+lowered = _making(
+    _SINGLES,
+    (_SINGLES, types.float32, types.float32),
+    lambda context, builder, block, bound, value: builder.select(
+        _reached(context, builder, block, bound), _same_in_all(context, builder, value, _SINGLES), block
+    ),
+    lambda block, bound, value: np.where(block >= bound, value, block),
+)
+"""A block whose lanes that reach a bound have a value in its place."""
 greatest = _making(types.float32, (_SINGLES,), _greatest, lambda block: block.max())
 """The greatest lane of a block without NaN."""
 both = _making(_BITS, (_BITS, _BITS), lambda _, builder, a, b: builder.and_(a, b), lambda a, b: a & b)

@@ -9,7 +9,7 @@ import numpy as np
 from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
 from tenantrank_kernels._compile import brief_kernel, kernel, part
-from tenantrank_kernels.blends import candidates
+from tenantrank_kernels.blends import blend_scores, candidates
 from tenantrank_kernels.conditions import only_offers, pass_conditions
 from tenantrank_kernels.machine import doubles, integers, longs, lowest, table, words
 from tenantrank_kernels.monotone import UNDECIDED, walk
@@ -103,7 +103,10 @@ def rank_program(
     if count < 0:
         first_rows(frame, mask, survived, chosen)
         count = survived
-    scored(frame, scratch, middle, end, numbers, request, chosen, count, 1)
+    if selector == op.ARGMAX and mode == op.BLEND:
+        blend_scores(frame, scratch, at, chosen, count)
+    else:
+        scored(frame, scratch, middle, end, numbers, request, chosen, count, 1)
     values = doubles(spaces[at_.VECTORS])
     order = integers(spaces[at_.PLACES])
     spare = integers(spaces[at_.SPARE])

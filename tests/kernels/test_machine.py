@@ -15,7 +15,8 @@ import pytest
 from tenantrank_kernels import handle_of, machine
 from tenantrank_kernels._compile import part
 from tenantrank_kernels.frames import PLAIN
-from tenantrank_kernels.machine import LANES, WORDS
+from tenantrank_kernels.machine import EIGHT, LANES, PIECE, WORDS
+from tenantrank_kernels.scores import normalize
 
 LARGEST = 3.4028235e38
 SINGLES = (0.0, -0.0, 1.0, -1.0, 0.1, 1e-45, -1e-45, 1.1754944e-38, LARGEST, -LARGEST, math.inf, -math.inf)
@@ -50,13 +51,23 @@ def fill_shorts(target: Any, value: np.uint16) -> None:
 
 
 @part
-def add(a: Any, b: Any, target: Any) -> None:
-    machine.store_singles(target, 0, machine.added(machine.load_singles(a, 0), machine.load_singles(b, 0)))
+def add_product(a: Any, b: Any, c: Any, target: Any) -> None:
+    product = machine.joined(machine.load_singles(a, 0), machine.load_singles(b, 0), machine.load_singles(c, 0))
+    machine.store_singles(target, 0, product)
 
 
 @part
-def multiply(a: Any, b: Any, target: Any) -> None:
-    machine.store_singles(target, 0, machine.times(machine.load_singles(a, 0), machine.load_singles(b, 0)))
+def combine(values: Any, rows: Any, at: int, other: float, sums: Any, differences: Any, products: Any) -> None:
+    block = machine.gathered(machine.doubles(values), machine.integers(rows), at)
+    others = machine.double_in_all(other)
+    machine.store_doubles(machine.doubles(sums), 0, machine.added(block, others))
+    machine.store_doubles(machine.doubles(differences), 0, machine.minus(block, others))
+    machine.store_doubles(machine.doubles(products), 0, machine.times(block, others))
+
+
+@part
+def rescale(values: Any, rows: Any, low: float, high: float, target: Any) -> None:
+    machine.store_doubles(target, 0, machine.rescaled(machine.gathered(values, rows, 0), low, high))
 
 
 @part
@@ -65,8 +76,15 @@ def take_greater(a: Any, b: Any, target: Any) -> None:
 
 
 @part
-def choose(bits: Any, a: Any, b: Any, target: Any) -> None:
-    machine.store_singles(target, 0, machine.chosen(bits, machine.load_singles(a, 0), machine.load_singles(b, 0)))
+def keep(bits: Any, a: Any, b: Any, target: Any) -> None:
+    machine.store_singles(
+        target, 0, machine.greater(machine.only(bits, machine.load_singles(a, 0)), machine.load_singles(b, 0))
+    )
+
+
+@part
+def lower(a: Any, bound: np.float32, value: np.float32, target: Any) -> None:
+    machine.store_singles(target, 0, machine.lowered(machine.load_singles(a, 0), bound, value))
 
 
 @part
@@ -121,7 +139,7 @@ def lowest_of(word: np.uint64) -> Any:
 
 def singles(seed: int, *more: float) -> np.ndarray[Any, Any]:
     rng = Random(seed)
-    values = [rng.choice((*SINGLES, *more, rng.uniform(-9.0, 9.0))) for _ in range(LANES)]
+    values = [rng.choice((*SINGLES, *more, rng.uniform(-9.0, 9.0))) for _ in range(PIECE)]
     return np.array(values, dtype=np.float32)
 
 
@@ -136,7 +154,7 @@ def word_of(holds: Any) -> int:
 
 @memory
 @pytest.mark.parametrize(
-    ("move", "kind", "lanes"), [(move_singles, "f4", LANES), (move_shorts, "u2", LANES), (move_bits, "u8", WORDS)]
+    ("move", "kind", "lanes"), [(move_singles, "f4", PIECE), (move_shorts, "u2", LANES), (move_bits, "u8", WORDS)]
 )
 def test_load_and_store__move_one_block_at_any_place(given: Any, move: Any, kind: str, lanes: int) -> None:
     source = np.arange(1, 3 * lanes + 1).astype(kind)
@@ -183,10 +201,10 @@ def test_table__is_the_entries_behind_a_handle() -> None:
 
 @pytest.mark.parametrize("value", [*SINGLES, math.nan])
 def test_in_all__is_one_value_in_every_lane(value: float) -> None:
-    found = np.zeros(LANES + 1, dtype=np.float32)
+    found = np.zeros(PIECE + 1, dtype=np.float32)
     fill_singles(found, np.float32(value))
-    assert found[:LANES].tobytes() == np.full(LANES, value, dtype=np.float32).tobytes()
-    assert found[LANES] == 0.0
+    assert found[:PIECE].tobytes() == np.full(PIECE, value, dtype=np.float32).tobytes()
+    assert found[PIECE] == 0.0
 
 
 @pytest.mark.parametrize("value", [0, 1, 40000, 65535])
@@ -197,37 +215,68 @@ def test_short_in_all__is_one_value_in_every_lane(value: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_added_and_times__round_each_lane_to_single_precision(seed: int) -> None:
-    a, b, found = singles(seed), singles(seed + 100), np.zeros(LANES, dtype=np.float32)
+def test_joined__is_off_by_no_more_than_two_roundings(seed: int) -> None:
+    rng = Random(seed)
+    a, b, c = (np.array([rng.uniform(-9.0, 9.0) for _ in range(PIECE)], dtype=np.float32) for _ in range(3))
+    found = np.zeros(PIECE, dtype=np.float32)
+    add_product(a, b, c, found)
+    exact = a.astype(float) + b.astype(float) * c
+    off = np.abs(found - exact)
+    assert (off <= 2.0**-24 * (np.abs(b.astype(float) * c) + np.abs(exact)) * 1.001).all()
+
+
+def test_joined__keeps_what_is_less_than_the_least_normal_number() -> None:
+    tiny, found = np.full(PIECE, 1e-45, dtype=np.float32), np.zeros(PIECE, dtype=np.float32)
+    add_product(tiny, tiny, np.full(PIECE, 3.0, dtype=np.float32), found)
+    assert found.tolist() == [float(np.float32(1e-45)) * 4] * PIECE
+
+
+def doubles(rng: Random, count: int) -> np.ndarray[Any, Any]:
+    special = (0.0, -0.0, 1.0, 0.1, 5e-324, 1e308, -1e308, math.inf, -math.inf)
+    return np.array([rng.choice((*special, rng.uniform(-9.0, 9.0))) for _ in range(count)])
+
+
+@memory
+@pytest.mark.parametrize("seed", range(10))
+def test_blocks_of_doubles__are_gathered_by_rows_and_computed_to_the_bit(given: Any, seed: int) -> None:
+    rng = Random(seed)
+    values, other = doubles(rng, 40), float(doubles(rng, 1)[0])
+    rows = np.array([rng.randrange(40) for _ in range(3 * EIGHT)], dtype=np.int32)
+    found = [np.zeros(EIGHT) for _ in range(3)]
+    at = rng.randrange(2 * EIGHT)
+    combine(given(values), given(rows), at, other, *map(given, found))
+    block = values[rows[at : at + EIGHT]]
     with np.errstate(all="ignore"):
-        for run, wanted in ((add, a + b), (multiply, a * b)):
-            run(a, b, found)
-            assert np.array_equal(found, wanted, equal_nan=True)
-            numbers = ~np.isnan(wanted)
-            assert (np.signbit(found) == np.signbit(wanted))[numbers].all()
+        for one, wanted in zip(found, (block + other, block - other, block * other), strict=True):
+            assert np.array_equal(one, wanted, equal_nan=True)
+            assert (np.signbit(one) == np.signbit(wanted))[~np.isnan(wanted)].all()
 
 
-def test_added_and_times__keep_what_is_less_than_the_least_normal_number() -> None:
-    tiny, found = np.full(LANES, 1e-45, dtype=np.float32), np.zeros(LANES, dtype=np.float32)
-    add(tiny, tiny, found)
-    assert found.tolist() == [float(np.float32(1e-45)) * 2] * LANES
-    multiply(tiny, np.full(LANES, 3.0, dtype=np.float32), found)
-    assert found.tolist() == [float(np.float32(1e-45)) * 3] * LANES
+@pytest.mark.parametrize("seed", range(200))
+def test_rescaled__is_normalize_lane_by_lane(seed: int) -> None:
+    rng = Random(seed)
+    values = doubles(rng, EIGHT)
+    low, high = sorted(doubles(rng, 2).tolist())
+    low, high = rng.choice(((low, high), (high, low), (values.min(), values.max()), (low, math.inf), (1.0, 1.0)))
+    wanted, found = values.copy(), np.zeros(EIGHT)
+    normalize(wanted, 0, EIGHT, low, high, True)
+    rescale(values, np.arange(EIGHT, dtype=np.int32), low, high, found)
+    assert found.tobytes() == wanted.tobytes()
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_greater__is_the_second_where_either_is_no_number(seed: int) -> None:
-    a, b, found = singles(seed, math.nan), singles(seed + 100, math.nan), np.zeros(LANES, dtype=np.float32)
+    a, b, found = singles(seed, math.nan), singles(seed + 100, math.nan), np.zeros(PIECE, dtype=np.float32)
     take_greater(a, b, found)
     assert np.array_equal(found, np.where(a > b, a, b), equal_nan=True)
 
 
 @pytest.mark.parametrize("word", [*REAL, 0x0123_4567_89AB_CDEF])
-def test_chosen__follows_the_bits_of_a_word(word: int) -> None:
+def test_only_and_chosen__follow_the_bits_of_a_word(word: int) -> None:
     holds = np.array([word >> at & 1 for at in range(LANES)], dtype=bool)
-    a, b, found = singles(1, math.nan), singles(2), np.zeros(LANES, dtype=np.float32)
-    choose(np.uint64(word), a, b, found)
-    assert np.array_equal(found, np.where(holds, a, b), equal_nan=True)
+    a, b, found = singles(1, math.nan), singles(2), np.zeros(PIECE, dtype=np.float32)
+    keep(np.uint64(word), a, b, found)
+    assert np.array_equal(found, np.where(holds[:PIECE] & (a > b), a, b))
     ones, others = np.arange(LANES, dtype=np.uint16), np.arange(500, 500 + LANES, dtype=np.uint16)
     kept = np.zeros(LANES, dtype=np.uint16)
     choose_shorts(np.uint64(word), ones, others, kept)
@@ -235,19 +284,22 @@ def test_chosen__follows_the_bits_of_a_word(word: int) -> None:
 
 
 @pytest.mark.parametrize("bound", [*SINGLES, math.nan])
-def test_at_least__is_the_word_of_the_lanes_that_reach_a_bound(bound: float) -> None:
+def test_at_least_and_lowered__see_the_lanes_that_reach_a_bound(bound: float) -> None:
     for seed in range(5):
         block = singles(seed, math.nan)
         assert int(reaching(block, np.float32(bound))) == word_of(block >= np.float32(bound))
+        found = np.zeros(PIECE, dtype=np.float32)
+        lower(block, np.float32(bound), np.float32(-7.0), found)
+        assert np.array_equal(found, np.where(block >= np.float32(bound), -7.0, block), equal_nan=True)
 
 
 def test_greatest__is_the_greatest_lane() -> None:
     for seed in range(20):
         block = singles(seed)
         assert greatest_of(block) == block.max()
-    nothing = np.full(LANES, -np.inf, dtype=np.float32)
+    nothing = np.full(PIECE, -np.inf, dtype=np.float32)
     assert greatest_of(nothing) == -np.inf
-    for lane in range(LANES):
+    for lane in range(PIECE):
         block = nothing.copy()
         block[lane] = -3.0
         assert greatest_of(block) == -3.0

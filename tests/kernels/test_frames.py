@@ -42,6 +42,15 @@ def test_handle_of__an_array_is_its_address_or_itself() -> None:
     assert handle_of(frame) is frame.handle
 
 
+def test_handle_of__is_the_address_of_any_array() -> None:
+    sealed = numbers(1, 2)
+    sealed.flags.writeable = False
+    square = np.arange(6.0).reshape(2, 3)
+    days = np.array(["2026-01-01"], dtype="M8[D]")
+    for array in (sealed, numbers(), square, square.T, square[:, 1], numbers(1, 2, 3)[1:], days):
+        assert handle_of(array) is array if PLAIN else handle_of(array) == array.ctypes.data
+
+
 def test_frame__holds_arrays_and_integers() -> None:
     array = numbers(2.5, 0.0)
     frame = Frame([array, 40])

@@ -5,8 +5,9 @@
 | `rank_programs`, `rank_one` | the best offers of a catalog under each of many programs, or under one |
 | `bind_programs` | where the comparisons of programs cut the columns of a catalog |
 | `condition_masks` | the offers that pass each of several conditions |
-| `clause_counts`, `first_failing` | how many offers fail each clause first; which clause each offer fails first |
+| `clause_counts` | how many offers fail each clause first |
 | `clause_fails` | the offers that fail each clause |
+| `first_failing`, `fail_counts` | of those: which clause each offer fails first; how many offers fail each clause |
 | `fewest_failing` | the fewest conditions that some offer fails |
 | `fingerprints` | the two-part checksums of many texts |
 | `fill_order` | a column's order, which the others read |
@@ -24,7 +25,7 @@ from tenantrank_kernels.frames import Frame, handle_of
 from tenantrank_kernels.misses import fewest_failing
 from tenantrank_kernels.orders import fill_order
 from tenantrank_kernels.rank import rank_one, rank_programs
-from tenantrank_kernels.rejections import clause_counts, clause_fails, first_failing
+from tenantrank_kernels.rejections import clause_counts, clause_fails, fail_counts, first_failing
 
 __all__ = [
     "JIT_DISABLED",
@@ -35,6 +36,7 @@ __all__ = [
     "compiled_before",
     "condition_masks",
     "entry_point",
+    "fail_counts",
     "fewest_failing",
     "fill_order",
     "fingerprints",

@@ -112,6 +112,13 @@ def test_of_need__says_what_the_request_asks_for(requirements: Any, reason: str,
     assert (failures[0].bound is None) == (not single)
 
 
+UNSURE = catalog_of(
+    offer("a", "p", price_out=3.0, has_tee=None),
+    offer("b", "q", price_out=9.0, has_tee=None, tier="fallback"),
+    offer("c", "r"),
+)
+
+
 def test_failing_unknown__are_those_whom_some_values_of_the_unknown_would_let_through() -> None:
     """Every combination of what unknown conditions might come to, each by itself, is tried by the reference."""
     nested, hopeful, hopeless = 0, 0, 0
@@ -121,7 +128,6 @@ def test_failing_unknown__are_those_whom_some_values_of_the_unknown_would_let_th
             policy = tr.admit(case.term, catalog.fields)
             version = policy.version
             stated = engine.stated(version, case.request)
-            atoms = Atoms(policy.clauses, stated)
             setting = Setting({"request": case.request, "state": world.state}, WORLD_FIELDS, world.tier_order, version)
             for clause in policy.clauses:
                 term = with_needs(clause.term(), setting)
@@ -129,7 +135,7 @@ def test_failing_unknown__are_those_whom_some_values_of_the_unknown_would_let_th
                     continue
                 passing = [failure(normal_form(clause.term(), version), one, setting) is None for one in world.offers]
                 fails = stated.view.index.pack(np.array([not passes for passes in passing], dtype=bool))
-                found = stated.view.index.unpack(atoms.failing_unknown(clause, fails)).tolist()
+                found = stated.view.index.unpack(Atoms([clause], stated).failing_unknown(fails[np.newaxis])[0]).tolist()
                 for one, passes, unknown in zip(world.offers, passing, found, strict=True):
                     wanted = any(might_be(term, one, setting))
                     assert unknown == (wanted and not passes), (clause.encoding, one)
@@ -137,6 +143,27 @@ def test_failing_unknown__are_those_whom_some_values_of_the_unknown_would_let_th
                     nested += any(part.op in ("and", "or") for part in clause.children)
                     hopeful, hopeless = hopeful + unknown, hopeless + (not wanted)
     assert min(nested, hopeful, hopeless) > 20
+
+
+@pytest.mark.parametrize(
+    ("condition", "unknown"),
+    [
+        # Parts that look at one thing each, however they are put together.
+        (["not", ["or", ["cmp", "price_out", "lt", 20], ["cmp", "price_out", "gt", 30]]], {"c"}),
+        (
+            ["or", ["and", ["cmp", "price_out", "ge", 20], ["cmp", "price_out", "le", 30]], ["is", "has_tee"]],
+            {"a", "b", "c"},
+        ),
+        (["or", ["not", ["or", ["provider_eq", "p"], ["provider_eq", "q"], ["provider_eq", "r"]]], ["bot"]], set()),
+        (["or", ["tier_eq", "partner"], ["tier_eq", "marketplace"]], {"a", "c"}),
+        # One that looks at two things: of who is known to be too cheap the speed does not matter.
+        (["or", ["and", ["cmp", "price_out", "ge", 20], ["cmp", "tok_s", "ge", 1]], ["is", "disabled"]], {"c"}),
+    ],
+)
+def test_failing_unknown__by_what_a_clause_looks_at(condition: Any, unknown: set[str]) -> None:
+    explanation = tr.Engine(UNSURE).rank(policy_of(UNSURE, condition)).explain()
+    (row,) = explanation.failing_unknown
+    assert {name for name, holds in zip(UNSURE.offer_ids, row.tolist(), strict=True) if holds} == unknown
 
 
 def test_failing_unknown__what_a_request_needs_may_not_be_met_after_all() -> None:

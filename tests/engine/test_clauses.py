@@ -10,7 +10,7 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.catalog.health import Health
-from tenantrank.engine.clauses import checks_of, clause_masks, first_failing, reason_of
+from tenantrank.engine.clauses import checks_of, clause_masks, reason_of
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
@@ -75,17 +75,16 @@ def test_clause_masks__are_what_the_reference_decides_for_each_on_its_own() -> N
 
         # An `and` that is no root gives its first child's reason; only roots without one are compared here.
         plain = [at for at, node in enumerate(nodes) if node.op != "and"]
-        checks = checks_of([nodes[at] for at in plain], view, request)
-        first = first_failing(checks, view.index).tolist()
+        checks = checks_of([nodes[at] for at in plain], [view] * len(plain), request)
+        passes = [rows_of(masks[plain[check.clause]] if check.need is None else check.need) for check in checks]
+        first = [
+            next((at for at, rows in enumerate(passes) if offer_at not in rows), -1)
+            for offer_at in range(len(world.offers))
+        ]
         named = [*(check.reason for check in checks), None]
         for offer_at, at in enumerate(first):
             wanted = [reasons[clause][offer_at] for clause in plain if reasons[clause][offer_at] is not None]
             assert named[at] == (wanted[0] if wanted else None)
-
-
-def test_first_failing__of_no_checks_passes_every_offer() -> None:
-    catalog = tr.Catalog.from_records([{"id": "a", "provider_id": "p", "model_family": "m"}])
-    assert first_failing([], CatalogIndex(catalog)).tolist() == [0]
 
 
 def test_clause_masks__are_the_same_from_several_threads() -> None:

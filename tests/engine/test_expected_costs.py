@@ -208,3 +208,16 @@ def test_estimates_that_are_none_are_refused(requirements: dict[str, Any], wante
 def test_a_request_knows_its_tokens() -> None:
     request = tr.engine.Request.of(request_of(7, 3, estimated_cached_share=0.5, estimated_residency="eu"))
     assert request.tokens == Tokens(7, 3, 0.5, "eu")
+
+
+def test_what_is_unknown_of_the_cost_is_that_of_the_request(catalog: tr.Catalog) -> None:
+    engine = tr.Engine(catalog)
+    policy = policy_of(["cmp", COST, "lt", 0], catalog)
+    found = {}
+    for taken, given in ((2000, 500), (2000, 0), (0, 500)):
+        (clause,) = engine.rank(policy, request_of(taken, given)).explain().clauses
+        found[taken, given] = clause.failed, clause.unknown
+    (without,) = engine.rank(policy).explain().clauses
+    assert (without.failed, without.unknown) == (4, 4)
+    # The last offer states what comes in alone.
+    assert found == {(2000, 500): (4, 1), (2000, 0): (4, 0), (0, 500): (4, 1)}

@@ -150,6 +150,7 @@ def test_clauses__count_what_fails_them_and_what_fails_nothing_else() -> None:
             ]
             assert explanation.failing.tolist() == failing
             for at, clause in enumerate(explanation.clauses):
+                assert explanation.failed.tolist() == [sum(row) for row in failing]
                 alone = [column[at] and sum(column) == 1 for column in zip(*failing, strict=True)]
                 assert (clause.failed, clause.alone) == (sum(failing[at]), sum(alone))
 
@@ -167,6 +168,35 @@ def test_clauses__count_who_fails_for_want_of_knowledge() -> None:
     unknown = explanation.failing_unknown
     assert unknown.sum(axis=1).tolist() == [clause.unknown for clause in explanation.clauses]
     assert not (unknown & ~explanation.failing).any()
+
+
+def test_failed_and_first_reasons__put_nothing_into_words_and_look_no_source_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def looked(*_: object) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr("tenantrank.engine.explain.describe_clause", looked)
+    monkeypatch.setattr("tenantrank.engine.explain.Stated", looked)
+    condition = ["and", ["cmp", "price_out", "le", 5], ["is", "region_eu"]]
+    decision = tr.Engine(OFFERS).rank(policy_of(OFFERS, condition))
+    assert decision.rejected == {"b": "cmp:price_out:le", "c": "cmp:price_out:le"}
+    assert list(decision.rejected) == ["b", "c"]
+    assert decision.explain().failed.tolist() == [2, 2]
+    with pytest.raises(AssertionError):
+        _ = decision.explain().clauses
+
+
+def test_rejected__is_by_the_first_need_that_an_offer_lacks() -> None:
+    requirements = {"needs": ["tools", "vision"], "model_family": "m"}
+    for condition in (["meets_req"], ["and", ["meets_req"], ["cmp", "price_out", "le", 5]]):
+        rejected = tr.Engine(OFFERS).rank(policy_of(OFFERS, condition), {"requirements": requirements}).rejected
+        first = ["missing_capability:vision", "missing_capability:tools", "missing_capability:tools"]
+        if len(condition) == 3:
+            first[1:] = ["cmp:price_out:le"] * 2
+        assert list(rejected.items()) == list(zip(("a", "b", "c"), first, strict=True))
+    # A request that needs nothing turns nobody away.
+    assert tr.Engine(OFFERS).rank(policy_of(OFFERS, ["meets_req"]), {"requirements": {}}).rejected == {}
 
 
 def test_of__says_where_each_value_comes_from() -> None:

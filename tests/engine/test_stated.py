@@ -153,3 +153,17 @@ def test_known_and_value__are_what_the_reference_finds(version: Version) -> None
 def test_known__is_packed_like_any_bitset() -> None:
     stated = tr.Engine(OFFERS).stated()
     assert np.flatnonzero(stated.view.index.unpack(stated.known(("column", "tier")))).tolist() == [0]
+
+
+def test_unknown__is_that_of_each_health() -> None:
+    price = ("field", "price_out")
+    engine = tr.Engine(OFFERS)
+    told = {}
+    for name, health in (("none", None), ("some", HEALTH), ("again", None)):
+        stated = engine.with_health(health).stated()
+        told[name] = np.flatnonzero(stated.view.index.unpack(stated.unknown(price))).tolist()
+        again = np.flatnonzero(stated.view.index.unpack(stated.unknown(price))).tolist()
+        known = np.flatnonzero(stated.view.index.unpack(stated.known(price))).tolist()
+        assert again == told[name]
+        assert sorted(known + again) == [0, 1, 2]
+    assert told == {"none": [1], "some": [], "again": [1]}

@@ -7,11 +7,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from tenantrank_kernels import clause_counts, first_failing, handle_of
+from tenantrank_kernels import clause_counts, clause_fails, fail_counts, first_failing, handle_of
 from tenantrank_kernels import opcodes as op
 from tests.kernels import reference
-from tests.kernels.bound import Bound, bound
-from tests.kernels.reference import Program
+from tests.kernels.bound import Bound, bound, words_of
+from tests.kernels.reference import Program, bits_of
 from tests.kernels.samples import SEEDS, SIZES, draw_filter, draw_offers, draw_program
 
 UNTOUCHED = -9
@@ -24,11 +24,15 @@ def counts_of(at: Bound, place: int, program: Program) -> tuple[list[int], int]:
     return counts[:-1].tolist(), left
 
 
-def first_of(at: Bound, place: int, size: int) -> tuple[list[int], int]:
+def first_of(at: Bound, place: int, program: Program, size: int) -> tuple[list[int], list[int]]:
+    clauses = len(program.clauses)
+    fails = np.empty(clauses * at.words, dtype=np.uint64)
+    clause_fails(at.frame.handle, at.scratch.handle, int(at.starts[place]), handle_of(fails))
     first = np.full(64 * at.words + 1, 60000, dtype=np.uint16)
-    left = first_failing(at.frame.handle, at.scratch.handle, int(at.starts[place]), handle_of(first))
-    assert first[-1] == 60000
-    return first[:size].tolist(), left
+    counts = np.full(clauses + 1, UNTOUCHED, dtype=np.int32)
+    first_failing(handle_of(fails), clauses, at.words, handle_of(first), handle_of(counts))
+    assert (first[-1], counts[-1]) == (60000, UNTOUCHED)
+    return first[:size].tolist(), counts[:-1].tolist()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -41,8 +45,8 @@ def test_rejections__agree_with_trying_each_clause(size: int) -> None:
         for place, program in enumerate(programs):
             wanted = reference.first_failing(program, offers)
             passed = wanted.count(len(program.clauses))
-            assert first_of(at, place, size) == (wanted, passed)
             counts = [wanted.count(clause) for clause in range(len(program.clauses))]
+            assert first_of(at, place, program, size) == (wanted, counts)
             assert counts_of(at, place, program) == (counts, passed)
 
 
@@ -69,5 +73,21 @@ def test_rejections__of_very_many_clauses_have_distinct_places() -> None:
     code = [(op.LE | op.INVERT | (op.AND if row else op.PUSH), 0, row + 1) for row in range(300)]
     program = Program(code, [], numbers, clauses=list(range(1, 301)))
     at = bound(offers, [program])
-    assert first_of(at, 0, 300) == (list(range(300)), 0)
+    assert first_of(at, 0, program, 300) == (list(range(300)), [1] * 300)
     assert counts_of(at, 0, program) == ([1] * 300, 0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("clauses", [1, 2, 3, 9])
+def test_fail_counts__are_those_of_each_clause_alone_and_unknown(size: int, clauses: int) -> None:
+    rng = Random(f"{size}/{clauses}")
+    words = words_of(size)
+    for share in (0.0, 0.1, 0.6, 1.0):
+        fails = [{row for row in range(size) if rng.random() < share} for _ in range(clauses)]
+        unknown = [{row for row in rows if rng.random() < 0.5} for rows in fails]
+        counts = np.full(3 * clauses + 1, UNTOUCHED, dtype=np.int32)
+        given = [np.concatenate([bits_of(rows, words) for rows in each]) for each in (fails, unknown)]
+        fail_counts(*map(handle_of, given), clauses, words, handle_of(counts))
+        failed = [len(rows) for rows in fails]
+        alone = [sum(1 for row in rows if sum(row in each for each in fails) == 1) for rows in fails]
+        assert counts.tolist() == [*failed, *alone, *map(len, unknown), UNTOUCHED]

@@ -57,25 +57,29 @@ class Atoms:
     """The conditions of some clauses, over the whole catalog."""
 
     def __init__(self, clauses: Sequence[Node], stated: Stated) -> None:
-        self._stated = stated
+        self.stated = stated
         self._index = stated.view.index
         self._clauses = clauses
 
-    def failing_unknown(self, clause: Node, fails: Bits) -> Bits:
-        """Give those of the offers that fail a clause that would pass if what is unknown of them were as it wants it.
+    def failing_unknown(self, fails: Bits) -> Bits:
+        """Give those of the offers that fail each clause, (clauses, words), that would pass if what is unknown of them
+        were as it wants it.
 
         Each condition is looked at by itself: two that look at the same unknown value may come to what one value could
         not give both.
         """
-        if not fails.any():
-            return fails
-        parts = clause.children if clause.op == "or" else (clause,)
-        leaves = [part.children[0] if part.op == "not" else part for part in parts]
-        if any(leaf.op in (*_COMPOUND, "meets_req") for leaf in leaves):
-            return np.asarray(fails & self._possible(clause, True))
-        # All of them fail, each for itself, so that one of which nothing is known is enough.
-        unknown = [self._unknown(subject) for subject in {subject_of(leaf) for leaf in leaves}]
-        return np.asarray(fails & np.bitwise_or.reduce(unknown))
+        possible = [self._might_pass(clause, fails[at]) for at, clause in enumerate(self._clauses)]
+        return fails & np.array(possible)
+
+    def _might_pass(self, clause: Node, fails: Bits) -> Bits:
+        """Give those of the offers that fail a clause that might pass it; of the others, any."""
+        if clause.op not in _COMPOUND and clause.op != "meets_req":
+            return self._unknown(subject_of(clause))
+        subjects = _sole_subjects(clause)
+        if subjects is None:
+            return self._possible(clause, True) if fails.any() else fails
+        unknown: Bits = np.bitwise_or.reduce([self._unknown(subject) for subject in subjects])
+        return unknown
 
     def of(self, clause: Node, row: int) -> tuple[Atom, ...]:
         """Give the conditions of a clause for one offer, in normal-form order, each once; a list of names is one."""
@@ -94,7 +98,7 @@ class Atoms:
     def bound(self, leaf: Node) -> Any:
         """Give what a condition holds an offer against; ``None`` where there is nothing."""
         if leaf.op == "scope_matches":
-            return self._stated.request.scope
+            return self.stated.request.scope
         if leaf.op == "cmp":
             return leaf.parameters[2]
         if leaf.op == "is":
@@ -106,13 +110,13 @@ class Atoms:
     def value(self, leaf: Node, row: int) -> Any:
         """Give what is known of an offer where a condition looks; ``None`` where nothing is."""
         subject = subject_of(leaf)
-        return None if subject is None else self._stated.value(subject, row)
+        return None if subject is None else self.stated.value(subject, row)
 
     @cached_property
     def _holds(self) -> dict[str, Bits]:
         """The offers that each atomic condition holds for."""
         leaves = {leaf.encoding: leaf for clause in self._clauses for leaf in leaves_of(clause)}
-        masks = clause_masks(tuple(leaves.values()), self._stated.view, self._stated.request)
+        masks = clause_masks(tuple(leaves.values()), self.stated.view, self.stated.request)
         return dict(zip(leaves, masks, strict=True))
 
     def _holds_for(self, unit: Node, row: int) -> bool:
@@ -121,7 +125,7 @@ class Atoms:
 
     def _atom(self, leaf: Node, row: int, holds: bool) -> Atom:
         subject = subject_of(leaf)
-        observed = None if subject is None else self._stated.observed(subject, row)
+        observed = None if subject is None else self.stated.observed(subject, row)
         return Atom(describe_clause(leaf), self.bound(leaf), observed, holds)
 
     def _possible(self, node: Node, wanted: bool) -> Bits:
@@ -142,7 +146,7 @@ class Atoms:
     def _needs_possible(self, wanted: bool) -> Bits:
         every: Bits = self._index.rows[EVERY_OFFER]
         found: Bits = every if wanted else self._index.rows[NO_OFFER]
-        for reason, passes in self._stated.view.requirements(self._stated.request):
+        for reason, passes in self.stated.view.requirements(self.stated.request):
             unknown = np.bitwise_or.reduce([self._unknown(subject_of(leaf)) for leaf in self._needs[reason]])
             found = found & (passes | unknown) if wanted else found | (every & ~passes) | unknown
         return found
@@ -152,20 +156,19 @@ class Atoms:
         if subject is None or subject == ("column", "scope"):
             nothing: Bits = self._index.rows[NO_OFFER]
             return nothing
-        unknown: Bits = self._index.rows[EVERY_OFFER] & ~self._stated.known(subject)
-        return unknown
+        return self.stated.unknown(subject)
 
     @cached_property
     def _needs(self) -> dict[str, list[Node]]:
         """Give what `meets_req` looks at, by reason, as the conditions that say the same."""
-        request = self._stated.request
+        request = self.stated.request
         found = {f"missing_capability:{need}": [_leaf("has_cap", CAPABILITY_OF_NEED[need])] for need in request.needs}
         found["min_context"] = [_leaf("cmp", "context", "ge", request.min_context)]
         found["model_family"] = [_leaf("family_eq", request.model_family)]
         found["tier"] = [_leaf("tier_eq", request.tier)]
         found["tee_required"] = [_leaf("is", "has_tee")]
         found["no_log"] = [_leaf("is", "no_log"), _leaf("is", "has_tee")]
-        if self._stated.view.version == V1:
+        if self.stated.view.version == V1:
             found["min_quality"] = [_leaf("cmp", "quality_hint", "ge", request.min_quality)]
         found["min_tok_s"] = [_leaf("cmp", "tok_s", "ge", request.min_tok_s)]
         return found
@@ -178,6 +181,22 @@ def leaves_of(node: Node) -> Iterator[Node]:
             yield from leaves_of(child)
     else:
         yield node
+
+
+def _sole_subjects(clause: Node) -> set[Subject | None] | None:
+    """Give the one thing that a clause looks at, or each part of an `or`; ``None`` where one looks at several.
+
+    Where a part fails that looks at one thing, it might pass just where that is unknown, however it is put together;
+    and all parts fail where the clause does.
+    """
+    found: set[Subject | None] = set()
+    for part in clause.children if clause.op == "or" else (clause,):
+        leaves = list(leaves_of(part))
+        subjects = {subject_of(leaf) for leaf in leaves}
+        if len(subjects) > 1 or any(leaf.op == "meets_req" for leaf in leaves):
+            return None
+        found |= subjects
+    return found
 
 
 def _units(node: Node) -> Iterator[Node]:

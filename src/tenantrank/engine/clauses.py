@@ -7,12 +7,11 @@ normal-form order; `meets_req` is several checks in one clause.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tenantrank.engine.index import Bits, CatalogIndex
+from tenantrank.engine.index import Bits
 from tenantrank.engine.lower import Program
 from tenantrank.engine.request import Request
 from tenantrank.engine.scratch import scratch_of
@@ -29,13 +28,18 @@ _FIXED_REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing checked of every offer: the clause it belongs to, the reason it gives, the offers that pass it."""
+class Check(NamedTuple):
+    """One thing checked of every offer.
+
+    Attributes
+    ----------
+    clause : the place of the clause it belongs to; reason : what it gives where it fails
+    need : the offers that pass it, where it is one of the request's needs; ``None`` where it is the whole clause
+    """
 
     clause: int
     reason: str
-    passes: Bits
+    need: Bits | None
 
 
 def reason_of(node: Node) -> str:
@@ -49,18 +53,17 @@ def reason_of(node: Node) -> str:
     return _FIXED_REASONS.get(node.op, node.op)
 
 
-def checks_of(clauses: Sequence[Node], view: View, request: Request, first: int = 0) -> list[Check]:
-    """Evaluate each clause on its own over the whole catalog, in order; `meets_req` as one check for each need.
+def checks_of(clauses: Sequence[Node], views: Sequence[View], request: Request) -> list[Check]:
+    """Give what clauses check, in order: one check each, but one for each need of the request for `meets_req`.
 
-    Clauses are numbered from ``first``.
+    ``views`` are what each clause observes.
     """
-    masks = clause_masks(clauses, view, request)
     checks: list[Check] = []
-    for at, clause in enumerate(clauses, first):
+    for at, clause in enumerate(clauses):
         if clause.op == "meets_req":
-            checks += [Check(at, reason, bits) for reason, bits in view.requirements(request)]
+            checks += [Check(at, reason, passes) for reason, passes in views[at].requirements(request)]
         else:
-            checks.append(Check(at, reason_of(clause), masks[at - first]))
+            checks.append(Check(at, reason_of(clause), None))
     return checks
 
 
@@ -86,11 +89,3 @@ def clause_masks(clauses: Sequence[Node], view: View, request: Request) -> Bits:
     scratch = scratch_of(words, program.bits, 0, 0)
     condition_masks(frame.handle, scratch.handle, handle_of(ends), len(clauses), handle_of(masks.ravel()))
     return masks
-
-
-def first_failing(checks: Sequence[Check], index: CatalogIndex) -> NDArray[np.intp]:
-    """Give the position of each offer's first failing check, (size,), and ``len(checks)`` where all pass."""
-    if not checks:
-        return np.zeros(index.size, dtype=np.intp)
-    fails = ~index.unpack(np.stack([check.passes for check in checks]))
-    return np.where(fails.any(axis=0), fails.argmax(axis=0), len(checks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.misses import nearest_miss
 from tenantrank.engine.names import unknown_names
 from tenantrank.engine.ranked_table import ranked_table
-from tenantrank.engine.rejections import Rejections, counted, first_clauses, for_clauses
+from tenantrank.engine.rejections import Filtering, Rejections, counted, rejected
 from tenantrank.engine.request import FILTERED_BY, Request, reduced_seed
 from tenantrank.engine.running import Ranked, run_one
 from tenantrank.engine.stated import Stated
@@ -36,7 +37,6 @@ from tenantrank.policy.arguments import check_type, listed, one_each
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy, Term
 from tenantrank.policy.signature import V2, Version
-from tenantrank.policy.stack import whatever_the_stack
 from tenantrank.policy.transform import Custom, apply_transform
 
 if TYPE_CHECKING:
@@ -194,17 +194,13 @@ class Engine:
 
         What `Decision.rejected` says in words, for thousands of policies; arguments and errors as of `rank`.
         """
-        ready, at, clauses, index = for_clauses(self._now, policy, request)
-        first = first_clauses(ready, at, index.size, index.width)
-        counts = np.bincount(first, minlength=len(clauses) + 1)[: len(clauses)].astype(np.int32)
-        return Rejections(clauses, counts, first)
+        return rejected(self._now, policy, request)
 
     def clause_counts(
         self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None = None
     ) -> NDArray[np.int32]:
         """Count the offers that each clause is the first to turn away: the ``counts`` of `rejections` alone."""
-        ready, at, clauses, _ = for_clauses(self._now, policy, request)
-        return counted(ready, at, len(clauses))
+        return counted(self._now, policy, request)
 
     def rank_many(
         self,
@@ -404,4 +400,6 @@ class Engine:
         parts = self._now.compiled.envelope.parts(
             policy, origins or {}, lambda version: self._now.view(version, tokens)
         )
-        return whatever_the_stack(lambda: Explanation(parts, request, self, policy, outcome))
+        # Where the envelope is held apart, its clauses are not the program's.
+        filtering = partial(Filtering.of, self._now, policy, request) if len(parts) == 1 else None
+        return Explanation(parts, request, self, policy, outcome, filtering)

@@ -73,5 +73,7 @@ class Envelope:
 
     def origins(self, of_policy: Mapping[str, tuple[Origin, ...]]) -> Mapping[str, tuple[Origin, ...]]:
         """Give the origins of a policy's clauses with its own added, by the encoding of the clause."""
+        if self.term is None:
+            return of_policy
         own = {clause.encoding: (*of_policy.get(clause.encoding, ()), ORIGIN) for clause in self.clauses}
-        return {**of_policy, **own} if own else of_policy
+        return {**of_policy, **own}

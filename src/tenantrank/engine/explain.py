@@ -5,10 +5,10 @@ Everything is read from the same observations and the same conditions that ranki
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from itertools import compress
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from tenantrank.engine.accepted import Acceptance, Accepted, Outcome, Selection
 from tenantrank.engine.atoms import Atoms
-from tenantrank.engine.clauses import Check, checks_of, first_failing
+from tenantrank.engine.clauses import Check, checks_of, clause_masks
 from tenantrank.engine.failures import Clause, Failure, Met
 from tenantrank.engine.index import EVERY_OFFER, Bits
 from tenantrank.engine.misses import fewest
 from tenantrank.engine.offers_table import offers_table
+from tenantrank.engine.rejections import Filtering, fail_counts_of, first_of
 from tenantrank.engine.request import Request
 from tenantrank.engine.score_parts import Scoring
 from tenantrank.engine.stated import Stated
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     from tenantrank.engine.engine import Engine
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Clauses of an effective filter that observe through one view, with their origins by encoding."""
 
     clauses: tuple[Node, ...]
@@ -58,24 +58,28 @@ class Explanation:
         what was ranked by
     outcome
         how it came out; ``None``: ranked now, whole and without a seed, when it is asked for
+    filtering
+        gives the program's filter, where its clauses are those of the parts
     """
 
     def __init__(
-        self, parts: Sequence[Part], request: Request, engine: Engine, policy: Policy, outcome: Outcome | None = None
+        self,
+        parts: Sequence[Part],
+        request: Request,
+        engine: Engine,
+        policy: Policy,
+        outcome: Outcome | None,
+        filtering: Callable[[], Filtering] | None,
     ) -> None:
         self._index = parts[0].view.index
         self._request = request
         self._engine = engine
         self._policy = policy
         self._outcome = outcome
-        self._nodes: list[Node] = []
-        self._part_of: list[int] = []
-        self._checks: list[Check] = []
+        self._filtering = filtering
         self._parts = parts
-        for at, part in enumerate(parts):
-            self._checks += checks_of(part.clauses, part.view, request, len(self._nodes))
-            self._nodes += part.clauses
-            self._part_of += [at] * len(part.clauses)
+        self._nodes = [node for part in parts for node in part.clauses]
+        self._part_of = [at for at, part in enumerate(parts) for _ in part.clauses]
 
     @property
     def offer_ids(self) -> tuple[str, ...]:
@@ -85,7 +89,21 @@ class Explanation:
     @cached_property
     def clauses(self) -> tuple[Clause, ...]:
         """The clauses in the order they are tried."""
-        return tuple(self._clause(at) for at in range(len(self._nodes)))
+        counts = fail_counts_of(self._fails, self._fails_unknown).T.tolist()
+        told = zip(self._nodes, self._part_of, counts, strict=True)
+        origins = [part.origins for part in self._parts]
+        return tuple(
+            [
+                Clause(node.encoding, describe_clause(node), origins[part].get(node.encoding, ()), *found)
+                for node, part, found in told
+            ]
+        )
+
+    @property
+    def failed(self) -> NDArray[np.intp]:
+        """How many offers fail each clause, (clauses,), in the order tried: what ``clauses`` say of it alone."""
+        failed: NDArray[np.intp] = np.bitwise_count(self._fails).sum(axis=1, dtype=np.intp)
+        return failed
 
     @cached_property
     def failing(self) -> NDArray[np.bool_]:
@@ -99,9 +117,11 @@ class Explanation:
 
     def first_reasons(self) -> dict[str, str]:
         """Give the reason of the first failing check of each rejected offer, by offer id in catalog order."""
-        first = self.first_checks.tolist()
-        ids, reasons = self._index.catalog.offer_ids, self.reasons
-        return {ids[row]: reasons[at] for row, at in enumerate(first) if at < len(reasons)}
+        reasons = self.reasons
+        first = self._first
+        rejected = first < len(reasons)
+        texts = np.array(reasons, dtype=object)[first[rejected]].tolist()
+        return dict(zip(compress(self.offer_ids, rejected.tobytes()), texts, strict=True))
 
     @property
     def reasons(self) -> list[str]:
@@ -111,7 +131,7 @@ class Explanation:
     @property
     def first_checks(self) -> NDArray[np.intp]:
         """The place among ``reasons`` of the first check that each offer fails, (offers,); their number if none."""
-        return first_failing(self._checks, self._index)
+        return self._first.astype(np.intp)
 
     def of(self, offer_id: str) -> tuple[Failure, ...]:
         """Give what one offer fails, in the order tried; nothing for an offer that passes.
@@ -124,14 +144,12 @@ class Explanation:
             for an id that is no string
         """
         row = self._row_of(offer_id)
-        word, bit = row >> 6, row & 63
-        return tuple(self._failure(check, row) for check in self._checks if not (int(check.passes[word]) >> bit) & 1)
+        return tuple([self._failure(check, row) for check in self._checks if self._fails_check(check, row)])
 
     def met(self, offer_id: str) -> tuple[Met, ...]:
         """Give what one offer passes, in the order tried, with the values observed; errors as `of`."""
         row = self._row_of(offer_id)
-        word, bit = row >> 6, row & 63
-        return tuple(self._met(check, row) for check in self._checks if (int(check.passes[word]) >> bit) & 1)
+        return tuple([self._met(check, row) for check in self._checks if not self._fails_check(check, row)])
 
     def accepted(self, offer_id: str) -> Accepted | None:
         """Say of one offer that passes what its score is made of, who stands next, and what the selector made of it;
@@ -162,7 +180,7 @@ class Explanation:
     def acceptance(self) -> Acceptance:
         """What became of all offers that pass."""
         survivors = np.flatnonzero(self.passing)
-        scoring = Scoring(self._policy.scorer, self._stated[-1], survivors)
+        scoring = Scoring(self._policy.scorer, self._atoms[-1].stated, survivors)
         return Acceptance(self.outcome, self._policy.selector, scoring, survivors, self._index.catalog)
 
     @property
@@ -187,18 +205,7 @@ class Explanation:
 
         See `tenantrank.engine.misses.fewest` for which of several sets of equal size it is.
         """
-        return tuple(self._clause(at) for at in fewest(self._fails, self._index.rows[EVERY_OFFER]))
-
-    def _clause(self, at: int) -> Clause:
-        node, fails = self._nodes[at], self._fails[at]
-        return Clause(
-            node.encoding,
-            describe_clause(node),
-            self._parts[self._part_of[at]].origins.get(node.encoding, ()),
-            int(np.bitwise_count(fails).sum()),
-            int(np.bitwise_count(fails & self._fails_one).sum()),
-            int(np.bitwise_count(self._fails_unknown[at]).sum()),
-        )
+        return tuple([self.clauses[at] for at in fewest(self._fails, self._index.rows[EVERY_OFFER])])
 
     def _failure(self, check: Check, row: int) -> Failure:
         node, atoms = self._nodes[check.clause], self._atoms_of(check.clause)
@@ -220,41 +227,50 @@ class Explanation:
         check_type(offer_id, str, "an offer id")
         return self._index.row_of_offer(offer_id)
 
+    def _fails_check(self, check: Check, row: int) -> bool:
+        bits = self._fails[check.clause] if check.need is None else ~check.need
+        return bool((int(bits[row >> 6]) >> (row & 63)) & 1)
+
     def _atoms_of(self, clause: int) -> Atoms:
         return self._atoms[self._part_of[clause]]
 
     @cached_property
     def _atoms(self) -> list[Atoms]:
-        return [Atoms(part.clauses, stated) for part, stated in zip(self._parts, self._stated, strict=True)]
-
-    @cached_property
-    def _stated(self) -> list[Stated]:
-        health = self._engine.health
-        return [Stated(part.view, health, self._request) for part in self._parts]
+        health, request = self._engine.health, self._request
+        return [Atoms(part.clauses, Stated(part.view, health, request)) for part in self._parts]
 
     @cached_property
     def _fails(self) -> Bits:
         """The offers that fail each clause, (clauses, words)."""
-        fails = np.zeros((len(self._nodes), self._index.words), dtype=np.uint64)
-        for check in self._checks:
-            fails[check.clause] |= self._index.rows[EVERY_OFFER] & ~check.passes
-        return fails
+        if self._filtering is not None:
+            return self._filtering().fails()
+        return whatever_the_stack(lambda: np.concatenate([self._fails_of(part) for part in self._parts]))
 
-    @cached_property
-    def _fails_one(self) -> Bits:
-        """The offers that fail one clause and no other, (words,)."""
-        one = np.zeros(self._index.words, dtype=np.uint64)
-        more = one.copy()
-        for fails in self._fails:
-            more |= one & fails
-            one |= fails
-        return one & ~more
+    def _fails_of(self, part: Part) -> Bits:
+        fails: Bits = self._index.rows[EVERY_OFFER] & ~clause_masks(part.clauses, part.view, self._request)
+        return fails
 
     @cached_property
     def _fails_unknown(self) -> Bits:
         """The offers that fail each clause because something is not known of them, (clauses, words)."""
-        return whatever_the_stack(
-            lambda: np.stack(
-                [self._atoms_of(at).failing_unknown(node, self._fails[at]) for at, node in enumerate(self._nodes)]
-            )
-        )
+        return whatever_the_stack(self._found_unknown)
+
+    def _found_unknown(self) -> Bits:
+        if len(self._atoms) == 1:
+            return self._atoms[0].failing_unknown(self._fails)
+        by_part = zip(self._atoms, np.split(self._fails, [len(self._parts[0].clauses)]), strict=True)
+        return np.concatenate([atoms.failing_unknown(fails) for atoms, fails in by_part])
+
+    @cached_property
+    def _checks(self) -> list[Check]:
+        """What is checked of every offer, in the order tried."""
+        return checks_of(self._nodes, [self._parts[at].view for at in self._part_of], self._request)
+
+    @cached_property
+    def _first(self) -> NDArray[np.uint16]:
+        """The place of the first check that each offer fails, (offers,); their number if none."""
+        if self._filtering is not None and all(node.op != "meets_req" for node in self._nodes):
+            return self._filtering().rejections()[1]
+        every, size = self._index.rows[EVERY_OFFER], self._index.size
+        fails = [self._fails[at] if need is None else every & ~need for at, _, need in self._checks]
+        return first_of(np.array(fails), size) if fails else np.zeros(size, dtype=np.uint16)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tenantrank.engine.index import EVERY_OFFER, Bits, CatalogIndex
-from tenantrank.engine.running import Ready, alone
+from tenantrank.engine.given import NO_REQUEST
+from tenantrank.engine.index import EVERY_OFFER, Bits
+from tenantrank.engine.rejections import Filtering
+from tenantrank.engine.running import Ready
 from tenantrank.engine.stencils import Stencils
 from tenantrank.policy.describe import describe_clause
 from tenantrank.policy.normal_form import Node, clauses_of
@@ -17,7 +19,7 @@ from tenantrank.policy.policy import Policy
 from tenantrank.policy.signature import V2
 from tenantrank.tenants.composed import ComposedPolicy
 from tenantrank.tenants.origin import Origin, attributed
-from tenantrank_kernels import clause_fails, fewest_failing, handle_of
+from tenantrank_kernels import fewest_failing
 
 if TYPE_CHECKING:
     from tenantrank.engine.generation import Generation
@@ -57,18 +59,13 @@ def nearest_miss(now: Generation, policy: Policy, origins: Mapping[str, tuple[Or
     The envelope's are among them; the request is one that asks for nothing. The same clauses as
     `Explanation.deciding` gives, from the program that was ranked.
     """
-    prepared = now.plain(policy.version)
-    programs, at = now.compiled.program(policy, prepared.view)
     clauses = clauses_of(now.compiled.envelope.effective(policy))
-    chosen = _fewest_of(prepared.ready_for(programs), at, len(clauses), prepared.view.index)
+    chosen = _fewest_of(Filtering.of(now, policy, NO_REQUEST))
     return _in_words(now, [clauses[place] for place in chosen], origins)
 
 
-def _fewest_of(ready: Ready, at: int, clauses: int, index: CatalogIndex) -> list[int]:
-    fails = np.empty((clauses, index.words), dtype=np.uint64)
-    with alone():
-        clause_fails(ready.frame.handle, ready.scratch.handle, at, handle_of(fails.reshape(-1)))
-    return fewest(fails, index.rows[EVERY_OFFER])
+def _fewest_of(filtering: Filtering) -> list[int]:
+    return fewest(filtering.fails(), filtering.catalog.rows[EVERY_OFFER])
 
 
 def _in_words(now: Generation, clauses: Sequence[Node], origins: Mapping[str, tuple[Origin, ...]]) -> list[str]:
@@ -105,7 +102,7 @@ class Misses:
         key = self._key(policy)
         chosen = None if key is None else self._found.get(key)
         if chosen is None:
-            chosen = _fewest_of(ready, at, len(clauses), self._view.index)
+            chosen = _fewest_of(Filtering(ready, at, self._view.index))
             if key is not None:
                 self._found[key] = chosen
         return tuple([clauses[place] for place in chosen])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tenantrank.catalog.health import Health
 from tenantrank.catalog.schema import CAPABILITY_PREFIX, EXPECTED_COST
 from tenantrank.engine.columns import STATE_METRIC_V1, Part, observed
-from tenantrank.engine.index import Bits
+from tenantrank.engine.index import EVERY_OFFER, Bits
 from tenantrank.engine.observed import Kind, Observed, Statement
 from tenantrank.engine.request import Request
 from tenantrank.engine.view import View
@@ -29,6 +29,7 @@ _UNKNOWN, _CATALOG, _LIVE = 0, 1, 2
 _METRICS_V1 = {**STATE_METRIC_V1, "quality": "last_quality_eval"}
 _PRICES = ("price_in", "price_out")
 _KEYS = ("provider_id", "model_family")
+_COST: Subject = ("field", EXPECTED_COST)
 
 
 class Stated:
@@ -49,15 +50,22 @@ class Stated:
         self.request = request
         self._health = health
         self._catalog = view.index.catalog
-        self._known: dict[Subject, Bits] = {}
+        self._unknown: dict[Subject, Bits] = {}
         self._origins: dict[str, NDArray[np.int8]] = {}
         self._by_row: dict[int, dict[str, Statement]] = {}
 
     def known(self, subject: Subject) -> Bits:
         """Give the offers of which something is known there, as a bitset; a missing tier is not known."""
-        bits = self._known.get(subject)
+        bits: Bits = self.view.index.rows[EVERY_OFFER] & ~self.unknown(subject)
+        return bits
+
+    def unknown(self, subject: Subject) -> Bits:
+        """Give the offers of which nothing is known there, as a bitset that is not to be changed."""
+        # What a call costs depends on the request; all else is found once for a view.
+        found = self._unknown if subject == _COST else self.view.unknown
+        bits = found.get(subject)
         if bits is None:
-            bits = self._known[subject] = self.view.index.pack(self._is_known(*subject))
+            bits = found[subject] = self.view.index.pack(~np.asarray(self._is_known(*subject)))
         return bits
 
     def value(self, subject: Subject, row: int) -> Any:

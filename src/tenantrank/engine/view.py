@@ -37,6 +37,7 @@ class View:
     position : field name to its place among the columns; in v1 also ``"*quality"`` and ``"*partner"``, which are
     scorers
     breaker_open, disabled : bitsets
+    unknown : the offers of which nothing is known, by what conditions look at; filled by `Stated`
     """
 
     def __init__(self, index: CatalogIndex, health: Health, version: Version, before: View | None = None) -> None:
@@ -46,6 +47,7 @@ class View:
         self.position = index.columns_of(version)
         self.breaker_open = index.providers([name for name, is_open in health.breakers.items() if is_open])
         self.disabled = index.providers(health.disabled)
+        self.unknown: dict[tuple[str, str], Bits] = {}
         if before is None:
             columns = [self._padded(name) for name in self.position]
             self.observations = Observations(columns, index.size, index.words)

@@ -22,7 +22,14 @@ CASES = {
     "rank": {"six shapes", "monotone", "blends", "distinct", "one call, k=1", "one call, k=5"},
     "all-tenants": {"six shapes"},
     "admission": {"new bytes", "the same bytes again", "new bytes, through the first ranking"},
-    "explain": {"the filter alone", "first failing clause of every offer", "counts per clause", "every failing clause"},
+    "explain": {
+        "the filter alone",
+        "first failing clause of every offer",
+        "counts per clause",
+        "reasons in words, by offer",
+        "every failing clause",
+        "every failing clause, in words, with those alone and unknown",
+    },
     "updates": {"a new catalog", "a new engine over a new catalog", "one breaker changed", "one price changed"},
     "hot-path": {"nothing changes", "health changes five times a second", "the catalog changes five times a second"},
 }

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tenantrank.bench.measuring import interleaved
+from tenantrank.bench.offers import FLAGS, NUMBERS
 from tenantrank.bench.parts.timing import MICRO
 from tenantrank.bench.ready import Role
 from tenantrank.bench.results import Log, Row
-from tenantrank.bench.rules import Rule
+from tenantrank.bench.rules import Compare, Condition, Every, Flag, Not, OneOf, Rule, Some
 from tenantrank.bench.settings import Settings
-from tenantrank.bench.workload import Columns, Workload, passing
-from tenantrank.engine import Engine
+from tenantrank.bench.workload import Columns, Mask, Workload, passing
+from tenantrank.catalog import Catalog
+from tenantrank.engine import Clause, Engine
 from tenantrank.policy.builder import Pred, catalog_order, policy
+from tenantrank.policy.describe import describe_clause
 from tenantrank.policy.policy import Policy, admit
 
 PART = "explain"
@@ -26,13 +29,15 @@ FIRST = "first failing clause of every offer"
 COUNTS = "counts per clause"
 WORDS = "reasons in words, by offer"
 ALL = "every failing clause"
+WHOLE = "every failing clause, in words, with those alone and unknown"
 
 _HOW = {
     FILTER: "Engine.rank of the same filter without a score, k=1",
     COUNTS: "Engine.clause_counts: offers that each clause is the first to turn away",
     FIRST: "Engine.rejections, as arrays",
     WORDS: "Decision.rejected of a new decision",
-    ALL: "Decision.explain().clauses of a new decision: how many offers fail each clause",
+    ALL: "Decision.explain().failed of a new decision: how many offers fail each clause",
+    WHOLE: "Decision.explain().clauses of a new decision; both put clauses into words with the same function",
 }
 
 
@@ -47,18 +52,7 @@ def measure(settings: Settings, log: Log) -> None:
             log.fail(PART, f"{offers:,} offers", wrong)
             continue
         settings.on_step(f"{PART}: {offers:,} offers")
-        runs: dict[tuple[str, str], Callable[[], object]] = {
-            (FILTER, "engine"): partial(_each, partial(engine.rank, k=1), alone),
-            (COUNTS, "engine"): partial(_each, engine.clause_counts, work.policies),
-            (FIRST, "engine"): partial(_each, engine.rejections, work.policies),
-            (WORDS, "engine"): partial(_each, partial(_rejected, engine), work.policies),
-            (ALL, "engine"): partial(_each, partial(_failed, engine), work.policies),
-            (FILTER, "NumPy"): partial(_each_rule, _filter, work),
-            (COUNTS, "NumPy"): partial(_each_rule, _counts, work),
-            (FIRST, "NumPy"): partial(_each_rule, _first_failing, work),
-            (WORDS, "NumPy"): partial(_in_words, work),
-            (ALL, "NumPy"): partial(_each_rule, _all_counts, work),
-        }
+        runs = _runs(engine, work, alone)
         timings = interleaved(runs, settings.repeats, settings.least_s)
         count = len(work.policies)
         for (case, name), timing in timings.items():
@@ -69,12 +63,39 @@ def measure(settings: Settings, log: Log) -> None:
             log.add(Row(PART, case, name, role, UNIT, values, offers, count, count, settings.repeats, note))
 
 
-def _rejected(engine: Engine, each: Policy) -> dict[str, str]:
-    return dict(engine.rank(each, k=1).rejected)
+def _numbers(clause: Clause) -> tuple[int, int, int]:
+    return clause.failed, clause.alone, clause.unknown
 
 
-def _failed(engine: Engine, each: Policy) -> list[int]:
-    return [clause.failed for clause in engine.rank(each, k=1).explain().clauses]
+def _runs(engine: Engine, work: Workload, alone: list[Policy]) -> dict[tuple[str, str], Callable[[], object]]:
+    """Give what is timed, by case and implementation; ``alone`` are the policies with nothing to rank by."""
+    unknown = _unknown_columns(work.catalog)
+    return {
+        (FILTER, "engine"): partial(_each, partial(engine.rank, k=1), alone),
+        (COUNTS, "engine"): partial(_each, engine.clause_counts, work.policies),
+        (FIRST, "engine"): partial(_each, engine.rejections, work.policies),
+        (WORDS, "engine"): partial(_each, partial(_rejected, engine), work.policies),
+        (ALL, "engine"): partial(_each, partial(_failed, engine), work.policies),
+        (WHOLE, "engine"): partial(_each, partial(_clauses, engine), work.policies),
+        (FILTER, "NumPy"): partial(_each_rule, _filter, work),
+        (COUNTS, "NumPy"): partial(_each_rule, _counts, work),
+        (FIRST, "NumPy"): partial(_each_rule, _first_failing, work),
+        (WORDS, "NumPy"): partial(_in_words, work),
+        (ALL, "NumPy"): partial(_each_rule, _all_counts, work),
+        (WHOLE, "NumPy"): partial(_all_whole, unknown, work),
+    }
+
+
+def _rejected(engine: Engine, each: Policy) -> Mapping[str, str]:
+    return engine.rank(each, k=1).rejected
+
+
+def _failed(engine: Engine, each: Policy) -> Any:
+    return engine.rank(each, k=1).explain().failed
+
+
+def _clauses(engine: Engine, each: Policy) -> tuple[Clause, ...]:
+    return engine.rank(each, k=1).explain().clauses
 
 
 def _filter_alone(each: Policy, work: Workload) -> Policy:
@@ -124,6 +145,41 @@ def _all_counts(rule: Rule, columns: Columns) -> Any:
     return _failing(rule, columns).sum(axis=1)
 
 
+def _unknown_columns(catalog: Catalog) -> dict[str, Mask]:
+    """Give the offers of which nothing is known in each column that a clause may look at."""
+    numbers = {name: np.isnan(catalog.numbers(name)) for name in NUMBERS}
+    return numbers | {name: catalog.flags(name) < 0 for name in FLAGS}
+
+
+def _all_whole(unknown: Mapping[str, Mask], work: Workload) -> None:
+    for each, rule in zip(work.policies, work.rules, strict=True):
+        _whole(each, rule, unknown, work.columns)
+
+
+def _whole(each: Policy, rule: Rule, unknown: Mapping[str, Mask], columns: Columns) -> list[tuple[str, int, int, int]]:
+    """Give each clause in words, with how many offers fail it, fail no other, and might pass it if more were known."""
+    failing = _failing(rule, columns)
+    alone = failing & (failing.sum(axis=0) == 1)
+    unsure = [_unknown(clause, unknown, columns) for clause in rule.clauses]
+    counts = failing.sum(axis=1), alone.sum(axis=1), (failing & np.stack(unsure)).sum(axis=1)
+    words = map(describe_clause, each.clauses)
+    return list(zip(words, *(numbers.tolist() for numbers in counts), strict=True))
+
+
+def _unknown(condition: Condition, unknown: Mapping[str, Mask], columns: Columns) -> Mask:
+    """Give the offers of which something is unknown that a clause looks at; their providers are known."""
+    match condition:
+        case Compare(name) | Flag(name):
+            return unknown[name]
+        case Not(part):
+            return _unknown(part, unknown, columns)
+        case Every(parts) | Some(parts):
+            any_part: Mask = np.any([_unknown(part, unknown, columns) for part in parts], axis=0)
+            return any_part
+        case OneOf():
+            return np.zeros(len(columns), dtype=bool)
+
+
 def _in_words(work: Workload) -> None:
     ids = work.catalog.offer_ids
     for each, rule in zip(work.policies, work.rules, strict=True):
@@ -138,14 +194,16 @@ def _words(each: Policy, first: Any, ids: Sequence[str]) -> dict[str, str]:
 
 def _wrong(engine: Engine, work: Workload) -> str | None:
     """Compare what the engine explains with what NumPy finds, clause by clause and offer by offer."""
-    ids = work.catalog.offer_ids
+    ids, unknown = work.catalog.offer_ids, _unknown_columns(work.catalog)
     for at, (each, rule) in enumerate(zip(work.policies, work.rules, strict=True)):
         first = _first_failing(rule, work.columns)
+        clauses = _clauses(engine, each)
         found: tuple[tuple[str, Any, Any], ...] = (
             (COUNTS, engine.clause_counts(each).tolist(), _counts(rule, work.columns)),
             (FIRST, engine.rejections(each).first.tolist(), first.tolist()),
-            (ALL, _failed(engine, each), _all_counts(rule, work.columns).tolist()),
-            (WORDS, _rejected(engine, each), _words(each, first, ids)),
+            (ALL, _failed(engine, each).tolist(), _all_counts(rule, work.columns).tolist()),
+            (WORDS, dict(_rejected(engine, each)), _words(each, first, ids)),
+            (WHOLE, [(one.words, *_numbers(one)) for one in clauses], _whole(each, rule, unknown, work.columns)),
         )
         for what, ours, expected in found:
             if ours != expected:

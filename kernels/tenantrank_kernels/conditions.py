@@ -143,17 +143,17 @@ def bind(frame: Any, begin: int, end: int, numbers: int) -> None:
 
 
 @brief_kernel
-def bind_programs(frame: Any, programs: Any, count: int) -> None:
+def bind_programs(frame: Any, programs: Any, begin: int, end: int) -> None:
     """Find the cuts of programs for the observations that a frame holds.
 
-    ``programs`` (count,) int64 are where they stand in the code.
+    ``programs`` int64 are where programs stand in the code; those from ``begin`` on, before ``end``, are bound.
     """
     code = integers(table(frame)[at_.CODE])
     starts = longs(programs)
-    for t in range(count):
+    for t in range(begin, end):
         at = starts[t]
-        begin = at + op.HEADER
-        bind(frame, begin, begin + 3 * (code[at + op.FILTER] + code[at + op.SCORE]), code[at + op.NUMBERS])
+        first = at + op.HEADER
+        bind(frame, first, first + 3 * (code[at + op.FILTER] + code[at + op.SCORE]), code[at + op.NUMBERS])
 
 
 @part

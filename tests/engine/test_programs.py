@@ -9,6 +9,7 @@ import numpy as np
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
 from tenantrank.policy.signature import V2
+from tenantrank_kernels import frames, handle_of
 from tenantrank_kernels import opcodes as op
 
 
@@ -30,6 +31,7 @@ def test_add__lays_programs_end_to_end_and_tells_each_where_its_numbers_begin() 
         assert code[: op.NUMBERS] + code[op.NUMBERS + 1 :] == list(plan.code)[1:]
         assert held.numbers[first : first + len(plan.numbers)].tolist() == list(plan.numbers)
     assert held.fields == set(range(7))
+    assert held.begins is held.starts if frames.PLAIN else held.begins == handle_of(held.starts)
     assert programs.nbytes > 4 * sum(len(plan.code) for plan in plans)
 
 
@@ -44,6 +46,16 @@ def test_add__leaves_what_others_hold_as_it_is() -> None:
     assert np.array_equal(before.code[: op.HEADER + 9], seen[: op.HEADER + 9])
     assert len(programs.held.code) > len(before.code)
     assert (before.bits, programs.held.bits) == (2, 4)
+
+
+def test_add__longer_tables_are_found_by_kernels_too() -> None:
+    programs = Programs()
+    for number in range(5000):
+        programs.add(str(number), plan_of(3, number))
+    held = programs.held
+    assert len(held.starts) >= held.programs == 5000
+    assert held.begins is held.starts if frames.PLAIN else held.begins == handle_of(held.starts)
+    assert held.starts[:5000].tolist() == list(programs.at_of.values())
 
 
 def test_add__from_several_threads_loses_nothing() -> None:

@@ -90,10 +90,10 @@ def program_of(programs: Programs, at: int) -> tuple[list[int], list[float]]:
     later = [other for other in firsts if other > first]
     numbers = held.numbers[first : later[0]] if later else held.numbers[first:]
     after = [other for other in starts if other > at]
-    end = after[0] if after else (used - 12 * programs._numbers_used) // 4
+    end = after[0] if after else (used - 12 * programs._numbers.used) // 4
     code = held.code[at:end].tolist()
     code[op.NUMBERS] = -1
-    return code, numbers.tolist() if later else numbers[: programs._numbers_used - first].tolist()
+    return code, numbers.tolist() if later else numbers[: programs._numbers.used - first].tolist()
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)

@@ -150,8 +150,8 @@ def test_bind_programs__finds_the_cuts_of_those_named_gates_included() -> None:
     assert (wanted[-2:-1] >= 0).all()
     for named in ([], [12], [0, 3, 12], list(range(13))):
         at.cuts[:] = NO_CUT
-        starts = at.starts[named]
-        bind_programs(at.frame.handle, handle_of(starts), len(starts))
+        starts = np.concatenate([at.starts[5:7], at.starts[named], at.starts[1:2]])  # those around are not named
+        bind_programs(at.frame.handle, handle_of(starts), 2, 2 + len(named))
         first = 1
         for place, program in enumerate(programs):
             end = first + len(program.numbers) + 1

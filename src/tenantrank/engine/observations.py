@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.engine.programs import Held, Programs
-from tenantrank_kernels import Frame, bind_programs, fill_order, handle_of
+from tenantrank_kernels import Frame, bind_programs, fill_order
 
 _MARKS = 256  # marks of an order, about; more make cuts cheaper and take more memory
 _LEAST_SHIFT = 4
@@ -45,6 +45,7 @@ _UNMADE = Order(
     np.zeros(0, np.uint64),
 )
 _NO_CUTS: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+_NO_FIELDS: frozenset[int] = frozenset()
 
 
 class Framed(NamedTuple):
@@ -83,6 +84,7 @@ class Observations:
         self._programs: Programs | None = None
         self._cuts = _NO_CUTS
         self._bound = 0
+        self._ordered = _NO_FIELDS
         self._lock = threading.Lock()
 
     def changed(self, moved: Mapping[int, Moved]) -> Observations:
@@ -92,6 +94,7 @@ class Observations:
         other.size, other.words = self.size, self.words
         other._shift, other._mark_count = self._shift, self._mark_count
         other._programs, other._cuts, other._bound = None, _NO_CUTS, 0
+        other._ordered = _NO_FIELDS
         other._lock = threading.Lock()
         with self._lock:
             other._orders = list(self._orders)
@@ -133,9 +136,11 @@ class Observations:
             held = programs.held
             if self._programs is not programs:
                 self._programs, self._bound, self._cuts = programs, 0, _NO_CUTS
-            missing = [field for field in held.fields if self._orders[field] is _UNMADE]
-            for field in missing:
-                self._make_order(field, None)
+            if held.fields is not self._ordered:
+                for field in held.fields:
+                    if self._orders[field] is _UNMADE:
+                        self._make_order(field, None)
+                self._ordered = held.fields
             if len(self._cuts) < len(held.numbers):
                 cuts = np.zeros(len(held.numbers), dtype=np.int32)
                 cuts[: len(self._cuts)] = self._cuts
@@ -147,8 +152,7 @@ class Observations:
             else:
                 frame = self._frame(rows, live_rows, request_columns, held.code, held.numbers, self._cuts)
             if self._bound < held.programs:
-                starts = held.starts[self._bound : held.programs]
-                bind_programs(frame.handle, handle_of(starts), len(starts))
+                bind_programs(frame.handle, held.begins, self._bound, held.programs)
                 self._bound = held.programs
             return Framed(frame, held, parts)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from struct import pack_into
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.scratch import scratch_of
-from tenantrank_kernels import Frame
+from tenantrank_kernels import Frame, handle_of
 from tenantrank_kernels import opcodes as op
 
 _FIRST_CAPACITY = 4096
@@ -21,13 +22,15 @@ class Held(NamedTuple):
     """The programs there are.
 
     ``code`` int32 and ``numbers`` doubles may be longer than what is used; ``starts`` int64 are where the first
-    ``programs`` of them begin. ``fields`` are the columns that any of them compares or ranks by. ``bits``, ``vectors``
-    and ``ends`` are the most that any of them needs of the stacks, and of ends and parts.
+    ``programs`` of them begin, and ``begins`` is what a kernel takes in their place. ``fields`` are the columns that
+    any of them compares or ranks by. ``bits``, ``vectors`` and ``ends`` are the most that any of them needs of the
+    stacks, and of ends and parts.
     """
 
     code: NDArray[np.int32]
     numbers: NDArray[np.float64]
     starts: NDArray[np.int64]
+    begins: Any
     programs: int
     fields: frozenset[int]
     bits: int
@@ -63,18 +66,12 @@ class Programs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._code_used = 0
-        self._numbers_used = 0
+        self._code = _Arena(np.int32, "i")
+        self._numbers = _Arena(np.float64, "d")
+        self._starts = _Arena(np.int64, "q")
         self.at_of: dict[str, int] = {}
         self.held = Held(
-            np.zeros(_FIRST_CAPACITY, dtype=np.int32),
-            np.zeros(_FIRST_CAPACITY, dtype=np.float64),
-            np.zeros(_FIRST_CAPACITY, dtype=np.int64),
-            0,
-            frozenset(),
-            2,
-            2,
-            1,
+            self._code.array, self._numbers.array, self._starts.array, self._starts.handle, 0, frozenset(), 2, 2, 1
         )
         self.count = 0
         self._scratch: tuple[tuple[int, ...], Frame] | None = None
@@ -82,7 +79,7 @@ class Programs:
     @property
     def nbytes(self) -> int:
         """How much memory the programs take, their cuts for one set of observations included."""
-        return 4 * self._code_used + 12 * self._numbers_used + 8 * self.count
+        return 4 * self._code.used + 12 * self._numbers.used + 8 * self.count
 
     def scratch_for(self, words: int) -> Frame:
         """Give the scratch of single calls, large enough for the programs there are; it has one user at a time."""
@@ -96,16 +93,10 @@ class Programs:
     def add(self, identity: str, plan: Plan) -> int:
         """Add the program of a policy; give where it begins."""
         with self._lock:
-            held = self.held
-            at, first = self._code_used, self._numbers_used
-            code = _room(held.code, at, len(plan.code))
-            numbers = _room(held.numbers, first, len(plan.numbers))
-            starts = _room(held.starts, held.programs, 1)
-            code[at : at + len(plan.code)] = plan.code
-            code[at + op.NUMBERS] = first
-            numbers[first : first + len(plan.numbers)] = plan.numbers
-            starts[held.programs] = at
-            self._publish(code, numbers, starts, 1, plan)
+            at = self._code.append(plan.code)
+            self._code.array[at + op.NUMBERS] = self._numbers.append(plan.numbers)
+            self._starts.append((at,))
+            self._publish(1, plan)
             self.at_of[identity] = at
             return at
 
@@ -115,49 +106,71 @@ class Programs:
         They are found again by the identities of their policies where these are given, one for each.
         """
         with self._lock:
-            held = self.held
-            at, first, programs = self._code_used, self._numbers_used, len(laid.starts)
-            code = _room(held.code, at, len(laid.code))
-            numbers = _room(held.numbers, first, len(laid.numbers))
-            starts = _room(held.starts, held.programs, programs)
-            begins = laid.starts + at
-            code[at : at + len(laid.code)] = laid.code
-            code[begins + op.NUMBERS] += first
-            numbers[first : first + len(laid.numbers)] = laid.numbers
-            starts[held.programs : held.programs + programs] = begins
-            self._publish(code, numbers, starts, programs, laid)
+            begins = laid.starts + self._code.used
+            code = laid.code.copy()
+            code[laid.starts + op.NUMBERS] += self._numbers.used
+            self._code.extend(code)
+            self._numbers.extend(laid.numbers)
+            self._starts.extend(begins)
+            self._publish(len(begins), laid)
             self.at_of.update(zip(identities, begins.tolist(), strict=False))
             return begins
 
-    def _publish(
-        self,
-        code: NDArray[np.int32],
-        numbers: NDArray[np.float64],
-        starts: NDArray[np.int64],
-        programs: int,
-        added: Plan | Laid,
-    ) -> None:
+    def _publish(self, programs: int, added: Plan | Laid) -> None:
         """Make known what was written behind the programs that there were."""
-        held = self.held
-        self._code_used += len(added.code)
-        self._numbers_used += len(added.numbers)
+        held, starts = self.held, self._starts
+        fields, bits, vectors, ends = held.fields, added.bits, added.vectors, added.ends
         self.held = Held(
-            code,
-            numbers,
-            starts,
-            held.programs + programs,
-            held.fields if held.fields.issuperset(added.fields) else held.fields.union(added.fields),
-            max(held.bits, added.bits),
-            max(held.vectors, added.vectors),
-            max(held.ends, added.ends),
+            self._code.array,
+            self._numbers.array,
+            starts.array,
+            starts.handle,
+            starts.used,
+            fields if fields.issuperset(added.fields) else fields.union(added.fields),
+            bits if bits > held.bits else held.bits,
+            vectors if vectors > held.vectors else held.vectors,
+            ends if ends > held.ends else held.ends,
         )
-        self.count = held.programs + programs
+        self.count = starts.used
 
 
-def _room(array: NDArray, used: int, more: int) -> NDArray:  # type: ignore[type-arg]
-    """Give an array with room for more behind what is used; a longer copy where there is none."""
-    if used + more <= len(array):
-        return array
-    longer = np.zeros(max(2 * len(array), used + more), dtype=array.dtype)
-    longer[:used] = array[:used]
-    return longer
+class _Arena:
+    """An array that is written at its end; where it is full, a longer copy, so that who holds the array keeps it.
+
+    Attributes
+    ----------
+    array : the array; used : how much of it is; handle : what a kernel takes in its place
+    """
+
+    __slots__ = ("_bytes", "_letter", "array", "handle", "used")
+
+    def __init__(self, kind: type, letter: str) -> None:
+        self._letter = letter  # of the kind, as the struct module calls it
+        self.used = 0
+        self._hold(np.zeros(_FIRST_CAPACITY, dtype=kind))
+
+    def _hold(self, longer: NDArray[Any]) -> None:
+        self.array = longer
+        self._bytes = memoryview(longer.data).cast("B")
+        self.handle = handle_of(longer)
+
+    def append(self, values: Sequence[float]) -> int:
+        """Write plain numbers at the end; give where they begin."""
+        at = self._room_for(len(values))
+        # In half of the time that NumPy takes to read a list.
+        pack_into(f"{len(values)}{self._letter}", self._bytes, at * self.array.itemsize, *values)
+        return at
+
+    def extend(self, values: NDArray[Any]) -> None:
+        """Write an array at the end."""
+        at = self._room_for(len(values))
+        self.array[at : self.used] = values
+
+    def _room_for(self, more: int) -> int:
+        at = self.used
+        self.used = end = at + more
+        if end > len(self.array):
+            longer = np.zeros(max(2 * len(self.array), end), dtype=self.array.dtype)
+            longer[:at] = self.array[:at]
+            self._hold(longer)
+        return at

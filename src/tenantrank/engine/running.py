@@ -121,7 +121,7 @@ class Prepared:
         """Give a frame for programs that are ranked once; nothing is kept of it."""
         index, held = self.view.index, programs.held
         frame = self.view.observations.frame(held.code, held.numbers, held.fields, index.rows, self.live_rows)
-        bind_programs(frame.handle, handle_of(held.starts), held.programs)
+        bind_programs(frame.handle, held.begins, 0, held.programs)
         scratch = programs.scratch_for(index.words)
         call = partial(_rank_one(), frame.handle, scratch.handle)
         return Ready(programs, held, Framed(frame, held, ()), frame, scratch, call)

@@ -23,11 +23,12 @@ _LIVE_ROWS = {"meets_req": op.MEETS_REQUEST, "scope_matches": op.SCOPE, "envelop
 _LIVE_FLAGS = {"breaker_open": op.BREAKER_OPEN, "disabled": op.DISABLED}
 COLUMN_SCORERS = {"quality": "*quality", "partner": "*partner"}
 _SELECTORS = {"argmax": op.ARGMAX, "ordered": op.ORDERED, "sample": op.SAMPLE, "chain": op.CHAINED}
-# Each relation as a comparison, and whether it is inverted; the two others are made of two.
-_CUTS = {"le": (op.LE, 0), "gt": (op.LE, op.INVERT), "lt": (op.LT, 0), "ge": (op.LT, op.INVERT)}
-_BOUNDS = {"le": 1, "lt": 1, "ge": 0, "gt": 0}  # whether a relation bounds a field from below or above
+# Each relation as a comparison, inverted or not; the two others are made of two.
+_CUTS = {"le": op.LE, "gt": op.LE | op.INVERT, "lt": op.LT, "ge": op.LT | op.INVERT}
 _UNLIMITED = 2**31 - 1
 _NO_NUMBER = -1
+_OWN_ENDS = -1  # a vector is normalized between its own ends, and not between those of a field
+_AROUND = frozenset({"scale", "neg", "clamp", "normalize"})
 _MOST_FRAGMENTS = 4096
 
 Fragments = dict[tuple[str, int], tuple[list[int], int]]
@@ -38,7 +39,30 @@ They depend on the catalog's index alone, and policies share most of them.
 
 
 class Program:
-    """Instructions under construction, with the heights their stacks reach."""
+    """Instructions under construction, with the heights their stacks reach.
+
+    A policy is lowered once, but so is each of a hundred thousand: what most of them consist of is written out here
+    where a function for it would be called some twenty times a policy.
+    """
+
+    __slots__ = (
+        "_bits",
+        "_fragments",
+        "_highs",
+        "_index",
+        "_lows",
+        "_pinned",
+        "_position",
+        "_vectors",
+        "bits",
+        "clause_numbers",
+        "clauses",
+        "code",
+        "ends",
+        "fields",
+        "numbers",
+        "vectors",
+    )
 
     def __init__(self, index: CatalogIndex, view: View, fragments: Fragments | None = None) -> None:
         self._index = index
@@ -48,37 +72,55 @@ class Program:
         self.code: list[int] = []
         self.numbers: list[float] = []
         self.fields: set[int] = set()
-        self.ends: dict[int, list[int]] = {}
+        self.ends: dict[int, tuple[int, int, int]] = {}
         self.clauses: list[int] = []
         self.clause_numbers: list[int] = []
         self._bits = 0
         self._vectors = 0
         self.bits = 1  # with room for the comparison at hand
         self.vectors = 2  # the least that sampling needs
-        self.bounds: dict[str, list[int]] = {}  # numbers that a clause bounds a field with, from below and above
+        # Numbers that a clause bounds a field with, from below and from above.
+        self._lows: dict[str, int] = {}
+        self._highs: dict[str, int] = {}
 
     def number(self, value: float) -> int:
         """Give the place of a number among the program's own."""
-        self.numbers.append(value)
-        return len(self.numbers) - 1
+        numbers = self.numbers
+        numbers.append(value)
+        return len(numbers) - 1
 
     def filter(self, node: Node) -> None:
         """Append the whole filter: it leaves one bitset. Bounds that its clauses set on a field are remembered."""
-        self.clause_numbers.append(len(self.numbers))
-        for at, clause in enumerate(clauses_of(node)):
-            join = op.AND if at else op.PUSH
-            fragment = self._fragments.get((clause.encoding, join))
-            if fragment is not None:
-                self.code += fragment[0]
-                self.bits = max(self.bits, fragment[1])
-                self._bits = 1
+        code, numbers, fragments = self.code, self.numbers, self._fragments
+        self.clause_numbers.append(len(numbers))
+        join = op.PUSH
+        for clause in clauses_of(node):
+            cut = _CUTS.get(clause.parameters[1]) if clause.op == "cmp" else None
+            if cut is not None:
+                field, relation, bound = clause.parameters
+                column = self._position[field]
+                self.fields.add(column)
+                number = len(numbers)
+                (self._highs if relation == "le" or relation == "lt" else self._lows)[field] = number
+                numbers.append(bound)
+                code += (cut | join, column, number)
+                if self.bits < 2:
+                    self.bits = 2
             else:
-                self._clause(clause, join)
-            self.clauses.append(len(self.code) // 3)
-            self.clause_numbers.append(len(self.numbers))
+                fragment = fragments.get((clause.encoding, join))
+                if fragment is None:
+                    self._clause(clause, join)
+                else:
+                    code += fragment[0]
+                    if self.bits < fragment[1]:
+                        self.bits = fragment[1]
+            self._bits = 1
+            self.clauses.append(len(code) // 3)
+            self.clause_numbers.append(len(numbers))
+            join = op.AND
 
     def _clause(self, clause: Node, join: int) -> None:
-        """Append one clause of the filter, which leaves one bitset."""
+        """Append one clause of the filter, which leaves one bitset; one without numbers is kept as a fragment."""
         begin, first, height = len(self.code), len(self.numbers), self.bits
         self.bits = 1
         self.condition(clause, join)
@@ -86,36 +128,40 @@ class Program:
             if len(self._fragments) >= _MOST_FRAGMENTS:
                 self._fragments.clear()
             self._fragments[clause.encoding, join] = self.code[begin:], self.bits
-        elif clause.op == "cmp" and clause.parameters[1] in _BOUNDS:
-            field, relation, _ = clause.parameters
-            self.bounds.setdefault(field, [_NO_NUMBER, _NO_NUMBER])[_BOUNDS[relation]] = first
         self.bits = max(self.bits, height)
 
     def condition(self, node: Node, join: int = op.PUSH, inverted: bool = False) -> None:
         """Append a Pred: it is joined to the bitset on top of the stack, or pushed."""
         name = node.op
-        if name == "cmp":
-            field, relation, bound = node.parameters
-            self._comparison(field, relation, bound, join, inverted)
-        elif name == "not":
-            self.condition(node.children[0], join, not inverted)
-        elif name in ("and", "or"):
+        if name == "and" or name == "or":
             inner = op.AND if (name == "and") is not inverted else op.OR
-            nested = join not in (op.PUSH, inner)
-            for at, child in enumerate(node.children):
-                self.condition(child, inner if at else op.PUSH if nested else join, inverted)
+            nested = join != op.PUSH and join != inner
+            first = op.PUSH if nested else join
+            for child in node.children:
+                self.condition(child, first, inverted)
+                first = inner
             if nested:
                 self._emit(op.TOP | join)
                 self._bits -= 1
+        elif name == "not":
+            self.condition(node.children[0], join, not inverted)
+        elif name == "cmp":
+            field, relation, bound = node.parameters
+            self._comparison(field, relation, bound, join, inverted)
         else:
-            self._leaf(node, join | (op.INVERT if inverted else 0))
+            source, place = self._leaf(node)
+            self.code += (source | join | op.INVERT if inverted else source | join, place, 0)
+            if join == op.PUSH:
+                self._bits += 1
+            if self.bits <= self._bits:
+                self.bits = self._bits + 1
 
     def _comparison(self, field: str, relation: str, bound: float, join: int, inverted: bool) -> None:
         column = self._position[field]
         self.fields.add(column)
-        if relation in _CUTS:
-            source, turned = _CUTS[relation]
-            self._push(source | join | (op.INVERT if inverted else 0) ^ turned, column, self.number(bound))
+        cut = _CUTS.get(relation)
+        if cut is not None:
+            self._push((cut ^ op.INVERT if inverted else cut) | join, column, self.number(bound))
             return
         # Equal: at most and not less. Unequal: less, or not at most.
         equal = (relation == "eq") is not inverted
@@ -128,20 +174,20 @@ class Program:
             self._emit(op.TOP | join)
             self._bits -= 1
 
-    def _leaf(self, node: Node, join: int) -> None:
+    def _leaf(self, node: Node) -> tuple[int, int]:
+        """Give what an atomic condition reads, and where."""
         name = node.op
-        if name in _LIVE_ROWS:
-            self._push(op.LIVE | join, _LIVE_ROWS[name])
-        elif name == "is":
-            live = _LIVE_FLAGS.get(node.parameters[0])
-            if live is not None:
-                self._push(op.LIVE | join, live)
-            else:
-                self._push(op.ROW | join, self._index.row(("flag", node.parameters[0])))
-        elif name in _NAMED_ATOMS:
-            self._push(op.ROW | join, self._index.row((_NAMED_ATOMS[name], node.parameters[0])))
-        else:
-            self._push(op.ROW | join, EVERY_OFFER if name == "top" else NO_OFFER)
+        atom = _NAMED_ATOMS.get(name)
+        if atom is not None:
+            return op.ROW, self._index.row((atom, node.parameters[0]))
+        if name == "is":
+            flag = node.parameters[0]
+            live = _LIVE_FLAGS.get(flag)
+            return (op.ROW, self._index.row(("flag", flag))) if live is None else (op.LIVE, live)
+        live = _LIVE_ROWS.get(name)
+        if live is not None:
+            return op.LIVE, live
+        return op.ROW, EVERY_OFFER if name == "top" else NO_OFFER
 
     def forget(self) -> None:
         """Begin the next condition on an empty stack."""
@@ -149,46 +195,51 @@ class Program:
 
     def score(self, node: Node) -> None:
         """Append a Scorer: it leaves one vector."""
+        around: list[Node] = []  # scorers of one scorer, the outermost first
         name = node.op
+        while name in _AROUND:
+            around.append(node)
+            node = node.children[0]
+            name = node.op
+        ends = _OWN_ENDS
         if name == "field":
-            self._column(node.parameters[0])
-        elif name in COLUMN_SCORERS:
-            self._column(COLUMN_SCORERS[name])
-        elif name in V1_SCORERS:
-            self._grow()
-            self._emit(op.FIELD, len(self._position) + V1_SCORERS[name])
-        elif name in ("lit", "zero"):
-            self._literal(node.parameters[0] if node.parameters else 0.0)
+            field = node.parameters[0]
+            if around and self._pinned and around[-1].op == "normalize":
+                ends = self._ends(field)
+            self._column(field)
         elif name == "add":
             self._literal(0.0)
             for child in node.children:
                 self.score(child)
-                self._emit(op.ADD)
+                self.code += (op.ADD, 0, 0)
                 self._vectors -= 1
+        elif name == "lit" or name == "zero":
+            self._literal(node.parameters[0] if node.parameters else 0.0)
         elif name == "gate":
             condition, scorer = node.children
             self.score(scorer)
             self.condition(condition)
             self._emit(op.GATE)
             self._bits -= 1
+        elif name in COLUMN_SCORERS:
+            self._column(COLUMN_SCORERS[name])
         else:
-            child = node.children[0]
-            if name == "normalize" and self._pinned and child.op == "field":
-                ends = self._ends(child.parameters[0])
-                self.score(child)
-                self._emit(op.NORMALIZE, ends)
-                return
-            self.score(child)
+            self._grow()
+            self._emit(op.FIELD, len(self._position) + V1_SCORERS[name])
+        code = self.code
+        for outer in reversed(around):
+            name = outer.op
             if name == "scale":
-                self._emit(op.SCALE, 0, self.number(node.parameters[0]))
-            elif name == "clamp":
-                low, high = node.parameters
-                self._emit(op.CLAMP, 0, self.number(low))
-                self.number(high)
+                code += (op.SCALE, 0, self.number(outer.parameters[0]))
+            elif name == "normalize":
+                code += (op.NORMALIZE if self._pinned else op.NORMALIZE_V1, ends, 0)
+                ends = _OWN_ENDS
             elif name == "neg":
-                self._emit(op.NEGATE)
+                code += (op.NEGATE, 0, 0)
             else:
-                self._emit(op.NORMALIZE if self._pinned else op.NORMALIZE_V1, -1)
+                low, high = outer.parameters
+                code += (op.CLAMP, 0, self.number(low))
+                self.number(high)
 
     def mode(self, scorer: Node) -> int:
         """Say which kernel may rank by a scorer, and note the ends of the fields that it then needs."""
@@ -211,15 +262,19 @@ class Program:
     def _ends(self, field: str) -> int:
         """Give the place of a field among those whose ends are found."""
         column = self._position[field]
+        known = self.ends.get(column)
+        if known is not None:
+            return known[0]
         self.fields.add(column)
-        if column not in self.ends:
-            self.ends[column] = [len(self.ends), *self.bounds.get(field, (_NO_NUMBER, _NO_NUMBER))]
-        return self.ends[column][0]
+        place = len(self.ends)
+        self.ends[column] = place, self._lows.get(field, _NO_NUMBER), self._highs.get(field, _NO_NUMBER)
+        return place
 
     def _column(self, name: str) -> None:
         column = self._position[name]
         self._grow()
-        self._emit(op.FIELD, column, self.ends[column][0] if column in self.ends else 0)
+        ends = self.ends.get(column)
+        self.code += (op.FIELD, column, 0 if ends is None else ends[0])
 
     def _literal(self, value: float) -> None:
         self._grow()
@@ -236,7 +291,8 @@ class Program:
 
     def _grow(self) -> None:
         self._vectors += 1
-        self.vectors = max(self.vectors, self._vectors)
+        if self.vectors < self._vectors:
+            self.vectors = self._vectors
 
 
 def _linear(scorer: Node) -> str | None:
@@ -302,26 +358,29 @@ def lower(
             # Every offer scores the same, so that catalog order decides, and only those chosen need a score.
             kind, mode = op.ORDERED, op.BLEND
         program.score(scorer)
-    header = [0] * op.HEADER
-    header[op.MODE] = mode
-    header[op.FILTER] = split // 3
-    header[op.SCORE] = (len(program.code) - split) // 3
-    header[op.SELECTOR] = kind
-    header[op.LIMIT] = limit
-    header[op.ENDS] = len(program.ends)
-    header[op.CLAUSES] = len(program.clauses)
-    header[op.CHAIN] = len(chain) // 2
-    code = header + program.code
-    for column, (_, low, high) in program.ends.items():
-        code += (column, low, high)
+    code, ends, clauses = program.code, program.ends, program.clauses
+    whole = [0] * op.HEADER
+    whole[op.MODE] = mode
+    whole[op.FILTER] = split // 3
+    whole[op.SCORE] = (len(code) - split) // 3
+    whole[op.SELECTOR] = kind
+    whole[op.LIMIT] = limit
+    whole[op.ENDS] = len(ends)
+    whole[op.CLAUSES] = len(clauses)
+    whole[op.CHAIN] = len(chain) // 2
+    whole += code
+    for column, (_, low, high) in ends.items():
+        whole += (column, low, high)
+    whole += clauses
+    whole += chain
     return Plan(
         view.version,
-        code + program.clauses + chain,
+        whole,
         program.numbers,
         frozenset(program.fields),
         program.bits,
         program.vectors,
-        max(len(program.ends), len(scorer.children)),
+        max(len(ends), len(scorer.children)),
         program.clause_numbers,
     )
 

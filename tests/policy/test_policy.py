@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import pickle
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenantrank.errors import CatalogError, PolicyError
+from tenantrank.policy import policy as module
 from tenantrank.policy.policy import Policy, Term, admit, admit_term
 from tenantrank.policy.signature import V1, V2, VERSIONS, Fields, Version
 from tests.policy.samples import ALWAYS, FIELDS, OPS, POLICIES, generated, refusal, sample, subterms
@@ -380,3 +382,71 @@ def test_admit_term__answers_published_vectors(conformance_folder: Path, name: s
             found = (term.encoding, term.fingerprint, term.identity)
             assert found == (case["encoding"], case["fingerprint"], case["sha256"])
     assert len(cases) == answered
+
+
+def mangled(rng: Random, text: str) -> str:
+    """A text that is no longer what it was in one place, and mostly no policy."""
+    literals = list(re.finditer(r"-?\d[\d.e+-]*", text))
+    strings = list(re.finditer(r'"[^"]*"|$', text))
+    kind = rng.randrange(7)
+    if kind == 0 and literals:
+        at = rng.choice(literals)
+        new = rng.choice(
+            ["1e999", "-1e999", "NaN", "Infinity", "9007199254740992", "9" * 5000, "01", "-0", "1E2", "2e-999"]
+        )
+    elif kind == 1:
+        at = rng.choice(strings)
+        new = rng.choice(['"\\ud800"', '"\\u0041"', '"a\nb"', '"\ud800"', '"\\u0000"', "'a'", '""', "null"])
+    elif kind == 2:
+        return text.replace('{"action":', '{"action": "abort", "action":')
+    elif kind == 3:
+        return rng.choice([" ", "\n", "\ufeff", "[", "x"]) + text
+    elif kind == 4:
+        return text + rng.choice([" ", "\r\n", "]", "\u00a0", ","])
+    elif kind == 5:
+        return text[: rng.randrange(len(text))]
+    else:
+        at = rng.choice(strings)
+        depth = rng.choice([3, 60, 70, 2000])
+        new = "[" * depth + at.group() + "]" * depth
+    return text[: at.start()] + new + text[at.end() :]
+
+
+def outcome(source: str | bytes, fields: Fields, version: Version) -> tuple[str, ...]:
+    try:
+        return (admit(source, fields, version).encoding,)
+    except PolicyError as error:
+        return str(error), error.path, error.reason
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_admit__text_read_at_once_is_what_parsing_and_checking_make_of_it(
+    version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = Random(29)
+    texts: list[str | bytes] = []
+    for term in generated(version)[:120]:
+        for value in (term, generate.spoiled(rng, term)):
+            text = json.dumps(value, ensure_ascii=rng.random() < 0.5)
+            texts += [text, *(mangled(rng, text) for _ in range(6))]
+    texts += [text.encode("utf-8", "surrogatepass") for text in texts if isinstance(text, str)]
+    quick, slow = Fields(generate.FIELDS), Fields(generate.FIELDS)
+    found = [outcome(text, quick, version) for text in texts]
+    monkeypatch.setattr(module, "_read_at_once", lambda *_: None)
+    assert found == [outcome(text, slow, version) for text in texts]
+    admitted = sum(len(one) == 1 for one in found)
+    assert 200 < admitted < len(texts) - 200
+
+
+@pytest.mark.parametrize(("op", "version"), OPS)
+def test_admit__no_number_of_a_text_may_be_beyond_doubles(op: str, version: Version) -> None:
+    text = json.dumps(sample(op, version))
+    for literal in re.finditer(r"-?\d[\d.e+-]*", re.sub(r'"[^"]*"', lambda found: "_" * len(found.group()), text)):
+        for beyond, reason in (
+            ("1e999", "beyond the range"),
+            ("-1e999", "beyond the range"),
+            ("9007199254740992", "outside"),
+        ):
+            other = text[: literal.start()] + beyond + text[literal.end() :]
+            with pytest.raises(PolicyError, match=reason):
+                admit_term(other, FIELDS, version)

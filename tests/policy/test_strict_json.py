@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tenantrank.policy.strict_json import MAX_INTEGER, loads
+from tenantrank.policy.strict_json import MAX_INTEGER, decode_finite, loads
 
 
 @pytest.mark.parametrize("value", [None, True, 0, MAX_INTEGER, -MAX_INTEGER, 1.5, 1e300, "é", [], {"a": {"a": [1]}}])
@@ -66,3 +66,28 @@ def test_loads__tells_the_place_as_the_standard_parser_does(text: str) -> None:
 @pytest.mark.parametrize("literal", ["999999999999999", "-999999999999999", "9007199254740991", "-9007199254740991"])
 def test_loads__reads_the_longest_integers(literal: str) -> None:
     assert loads(literal) == int(literal)
+
+
+@pytest.mark.parametrize("text", ["1e999", "[-1e999]", '{"a": 1E400}'])
+def test_decode_finite__leaves_infinities_to_the_caller(text: str) -> None:
+    assert decode_finite(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "{", "1 2", "[1]\u00a0", '"a\nb"', "\ufeff1", "NaN", "[Infinity]", "-Infinity", "9007199254740992"),
+        *("-" + "9" * 5000, '{"a": 1, "a": 1}', '[{"a": 1, "\\u0061": 2}]', "01", "1.", "[1,]", "'a'", "nul"),
+    ],
+)
+def test_decode_finite__refuses_what_decode_refuses(text: str) -> None:
+    for read in (decode_finite, loads):
+        with pytest.raises(ValueError):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    "text", [" 1", "\n[0.1, -0, -0.0, 1e5, true, null]\t\r ", '{"é": ["\\u00e9", {}]}', "123456789012345"]
+)
+def test_decode_finite__reads_what_decode_reads(text: str) -> None:
+    assert repr(decode_finite(text)) == repr(loads(text))

@@ -10,7 +10,6 @@ import hashlib
 from json.encoder import encode_basestring
 from typing import Any
 
-_EXACT = 2.0**53
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -18,10 +17,8 @@ def encode_number(value: float) -> str:
     """Write a finite number: zero of either sign as ``0``, integers up to 2^53 without a point, the rest as
     ``%.17g``.
     """
-    number = float(value)
-    if number.is_integer() and -_EXACT <= number <= _EXACT:
-        return str(int(number))
-    return f"{number:.17g}"
+    # Of a whole number up to 2^53, seventeen digits are all of them, and no point is written.
+    return f"{value:.17g}" if value else "0"
 
 
 def encode_text(value: str) -> str:

@@ -22,23 +22,28 @@ class Memory(Generic[_Value]):
     room
         most that the values of a generation may take, in the units that `keep` is told; a value that alone would take
         more than an eighth of it is not kept
+
+    Attributes
+    ----------
+    recent : the recent generation, each value with the room that it takes: for who cannot wait for `find`, and asks it
+        for what is not there
     """
 
-    __slots__ = ("_entries", "_left", "_lock", "_older", "_recent", "_room")
+    __slots__ = ("_entries", "_left", "_lock", "_older", "_room", "recent")
 
     def __init__(self, entries: int = 2048, room: int = 32 * 1024 * 1024) -> None:
         self._entries = entries
         self._room = self._left = room
-        self._recent: dict[Hashable, tuple[_Value, int]] = {}
+        self.recent: dict[Hashable, tuple[_Value, int]] = {}
         self._older: dict[Hashable, tuple[_Value, int]] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._recent) + len(self._older)
+        return len(self.recent) + len(self._older)
 
     def find(self, key: Hashable) -> _Value | None:
         """Give the value kept under a key, ``None`` where there is none."""
-        found = self._recent.get(key)
+        found = self.recent.get(key)
         if found is None:
             found = self._older.get(key)
             if found is None:
@@ -51,11 +56,11 @@ class Memory(Generic[_Value]):
         if size > self._room // 8:
             return value
         with self._lock:
-            known = self._recent.get(key)
+            known = self.recent.get(key)
             if known is None:
                 known = self._older.pop(key, None) or (value, size)
-                if len(self._recent) >= self._entries or known[1] > self._left:
-                    self._older, self._recent, self._left = self._recent, {}, self._room
-                self._recent[key] = known
+                if len(self.recent) >= self._entries or known[1] > self._left:
+                    self._older, self.recent, self._left = self.recent, {}, self._room
+                self.recent[key] = known
                 self._left -= known[1]
             return known[0]

@@ -9,7 +9,6 @@ with a string before it looks for the argument's handler, by type, so that no fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 from tenantrank.policy.node import Node
@@ -20,7 +19,6 @@ from tenantrank.policy.vocabulary import Kept, Vocabulary
 
 _EXACT = 2**53
 _LONGEST_KEPT = 64
-_encoding = itemgetter(1)
 _new = tuple.__new__
 
 
@@ -86,7 +84,7 @@ def _variadic(op: Op, handlers: _Handlers) -> _Handler:
             if type(child) is not list or type(child[0]) is not str:
                 raise ValueError
             node = handlers[child[0]](child, depth, work)
-            if node.op in rewritten:
+            if node[0] in rewritten:
                 plain = False
             nodes.append(node)
         return joined(name, nodes) if plain else gathered(name, nodes)
@@ -96,7 +94,10 @@ def _variadic(op: Op, handlers: _Handlers) -> _Handler:
 
 def _unary(op: Op, handlers: _Handlers) -> _Handler:
     name, slots = op.name, op.slots
-    rewrite = {"not": negated, "normalize": normalized}.get(name)
+    rewrite, rewritten = {
+        "not": (negated, ("not", "top", "bot")),
+        "normalize": (normalized, ("normalize",)),
+    }.get(name, (None, ()))
 
     def read(term: list[Any], depth: int, work: _Pass) -> Node:
         _, child = term
@@ -104,11 +105,11 @@ def _unary(op: Op, handlers: _Handlers) -> _Handler:
             raise ValueError
         work.nodes += 1
         node = handlers[child[0]](child, depth + 1, work)
-        if rewrite is not None:
+        if rewrite is not None and node[0] in rewritten:
             other = rewrite(node)
             if other is not None:
                 return other
-        return _new(Node, (name, f"({name} {node.encoding})", (node,), (), slots))
+        return _new(Node, (name, f"({name} {node[1]})", (node,), (), slots))
 
     return read
 
@@ -123,10 +124,11 @@ def _scale(op: Op, handlers: _Handlers) -> _Handler:
         work.nodes += 1
         written = number(factor)
         node = handlers[child[0]](child, depth + 1, work)
-        other = scaled(factor, node)
-        if other is not None:
-            return other
-        return _new(Node, ("scale", f"(scale {written} {node.encoding})", (node,), (factor + 0.0,), slots))
+        if factor == 0 or factor == 1 or node[0] == "zero":
+            other = scaled(factor, node)
+            if other is not None:
+                return other
+        return _new(Node, ("scale", f"(scale {written} {node[1]})", (node,), (factor + 0.0,), slots))
 
     return read
 
@@ -295,7 +297,7 @@ def _of_terms(op: Op, tables: Mapping[str, _Handlers]) -> _Handler:
             other = rewrite(*nodes)
             if other is not None:
                 return other
-        return _new(Node, (name, f"({name} {' '.join(map(_encoding, nodes))})", tuple(nodes), (), slots))
+        return _new(Node, (name, f"({name} {' '.join([node[1] for node in nodes])})", tuple(nodes), (), slots))
 
     return read
 

@@ -8,7 +8,6 @@ their keys in order, so that equal encodings are equal JSON. What is no valid ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from math import isfinite
 from typing import Any
@@ -39,14 +38,10 @@ def number(value: Any) -> str:
     kind = type(value)
     if kind is float:
         if isfinite(value):
-            return _written(value)
+            return encode_number(value)
     elif kind is int and -_EXACT <= value <= _EXACT:
         return str(value)
     raise ValueError
-
-
-# Weights and bounds recur from policy to policy, and their seventeen digits take long to find.
-_written = lru_cache(maxsize=4096)(encode_number)
 
 
 def _text(value: Any) -> tuple[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from tenantrank.errors import CatalogError, PolicyError
-from tenantrank.policy import admission, encoding
+from tenantrank.policy import admission, encoding, strict_json
+from tenantrank.policy.lazily import lazily
 from tenantrank.policy.normal_form import Node, clauses_of
 from tenantrank.policy.one_pass import read_term
 from tenantrank.policy.parsing import parse
@@ -53,17 +53,17 @@ class Term:
         """Say whether a name stands in the term, as a field or another string."""
         return f'"{name}"' in self.root.encoding
 
-    @cached_property
+    @lazily
     def encoding(self) -> str:
         """The canonical text with its version prefix (section 3)."""
         return f"{self.version}:{self.root.encoding}"
 
-    @cached_property
+    @lazily
     def fingerprint(self) -> str:
         """A short checksum for people to read; never a key."""
         return encoding.fingerprint(self.encoding)
 
-    @cached_property
+    @lazily
     def identity(self) -> str:
         """The sha256 of `encoding` in hex: the key of every cache, lookup and proof."""
         return encoding.identity(f"{self.version}:{self.root.encoding}")
@@ -131,6 +131,12 @@ def admit(source: Any, fields: Fields | Mapping[str, Any], version: str | None =
     PolicyError
         for any source that is not such a policy, with the path to the fault; no source raises anything else
     """
+    # What a server asks for most, at the price of a look-up.
+    if type(source) is bytes and version is None and type(fields) is Fields:
+        known = fields.memory.recent.get(source)
+        if known is not None:
+            policy: Policy = known[0]
+            return policy
     return _admit(Policy, source, fields, version, "Policy")
 
 
@@ -144,34 +150,53 @@ def admit_term(
 def _admit(
     kind: type[_Kind], source: Any, fields: Fields | Mapping[str, Any], version: str | None, sort: str | None
 ) -> _Kind:
-    form, key = type(source), None
+    form = type(source)
     # Plain types only: their hash and equality are those of their content.
-    if (
+    if not (
         (form is bytes or form is str)
         and len(source) <= _LONGEST_REMEMBERED
         and type(fields) is Fields
         and (version is None or type(version) is str)
         and (sort is None or type(sort) is str)
     ):
-        key = (kind, form, source, version, sort)
-        known: _Kind | None = fields.memory.find(key)
-        if known is not None:
-            return known
-    root, subterms, found, chosen, vocabulary = whatever_the_stack(lambda: _read(source, fields, version, sort))
-    term = kind(chosen, found, root, vocabulary)
-    if key is None:
-        return term
+        root, _, found, chosen, vocabulary = whatever_the_stack(lambda: _read(source, fields, version, sort))
+        return kind(chosen, found, root, vocabulary)
+    plain = form is bytes and version is None and kind is Policy
+    key = source if plain else (kind, form, source, version, sort)
+    known: _Kind | None = fields.memory.find(key)
+    if known is not None:
+        return known
+    read = _read_at_once(source, fields, version, sort)
+    if read is None:
+        read = whatever_the_stack(lambda: _read(source, fields, version, sort))
+    root, subterms, found, chosen, vocabulary = read
     # The encodings of one level of the tree take no more than the root's.
     size = len(source) + min(subterms, MAX_DEPTH) * len(root.encoding)
-    kept: _Kind = vocabulary.memory.keep(key, term, size)
+    kept: _Kind = vocabulary.memory.keep(key, kind(chosen, found, root, vocabulary), size)
     return kept
 
 
-def _read(
-    source: Any, fields: Fields | Mapping[str, Any], version: str | None, sort: str | None
-) -> tuple[Node, int, str, Version, Fields]:
+_Read: TypeAlias = tuple[Node, int, str, Version, Fields]
+
+
+def _read_at_once(source: str | bytes, fields: Fields, version: str | None, sort: str | None) -> _Read | None:
+    """Read plain text as `_read` does where nothing is amiss with it; else ``None``, whatever it is.
+
+    A term that is admitted is nested no deeper than text may be, holds no infinite number and no lone surrogate: what
+    `parse` looks for beforehand need not be.
+    """
+    try:
+        value = strict_json.decode_finite(source.decode() if isinstance(source, bytes) else source)
+        chosen = _version_of(value) if version is None else _known(version)
+        read = read_term(value, vocabulary_of(fields, chosen), sort)
+    except (ValueError, PolicyError, RecursionError):
+        return None
+    return None if read is None else (*read, chosen, fields)
+
+
+def _read(source: Any, fields: Fields | Mapping[str, Any], version: str | None, sort: str | None) -> _Read:
     vocabulary = _vocabulary(fields)
-    known = _known(version)
+    known = None if version is None else _known(version)
     if sort is not None and type(sort) is not str:
         raise PolicyError("$", f"a sort is a name such as Pred, got {admission.shown(sort)}")
     # By type, not by isinstance, which asks the value itself for its class.
@@ -185,9 +210,7 @@ def _read(
     return *read, chosen, vocabulary
 
 
-def _known(version: str | None) -> Version | None:
-    if version is None:
-        return None
+def _known(version: str) -> Version:
     if type(version) is str:
         for known in VERSIONS:
             if known == version:

@@ -45,13 +45,13 @@ def joined(name: str, children: list[Node]) -> Node:
         return children[0]
     if len(children) == 2:
         first, second = children
-        if second.encoding < first.encoding and name in _SORTED:
+        if second[1] < first[1] and name in _SORTED:
             first, second = second, first
-        encoding = f"({name} {first.encoding} {second.encoding})"
+        encoding = f"({name} {first[1]} {second[1]})"
         return tuple.__new__(Node, (name, encoding, (first, second), (), ()))
     if name in _SORTED:
         children.sort(key=_encoding)
-    encoding = f"({name} {' '.join(map(_encoding, children))})"
+    encoding = f"({name} {' '.join([child[1] for child in children])})"
     return tuple.__new__(Node, (name, encoding, tuple(children), (), ()))
 
 

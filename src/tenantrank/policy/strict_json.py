@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 MAX_INTEGER = 2**53 - 1
@@ -56,6 +57,28 @@ def decode(text: str) -> Any:
         raise ValueError(f"not valid JSON: {error}") from None
 
 
+def decode_finite(text: str) -> Any:
+    """Read one JSON value as `decode` does, but give infinities for numbers beyond doubles, left to the caller too.
+
+    So reals are read by the parser itself, without a call for each.
+
+    Raises
+    ------
+    ValueError
+        for text that `decode` refuses for another reason, without a word on it
+    RecursionError
+        for text that is nested too deeply
+    """
+    stripped = text.strip(_SPACE)
+    try:
+        value, end = _SCAN(stripped, 0)
+    except StopIteration:
+        raise ValueError from None
+    if end != len(stripped):
+        raise ValueError
+    return value
+
+
 def _integer(literal: str) -> int:
     if len(literal) < 16:
         return int(literal)
@@ -95,3 +118,6 @@ def _clipped(literal: str) -> str:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_record, parse_int=_integer, parse_float=_number, parse_constant=_constant, strict=True
 )
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(
+    json.JSONDecoder(object_pairs_hook=_record, parse_int=_integer, parse_constant=_constant, strict=True)
+)["scan_once"]

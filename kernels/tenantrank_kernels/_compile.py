@@ -6,7 +6,7 @@ keys the files in it by CPU. The folder is ``$TENANTRANK_CACHE_DIR``, else ``$XD
 ``~/.cache/tenantrank``; where none can be written, kernels are compiled in memory and one line is logged.
 
 Only kernels are cached. Their parts are compiled into them, so that a part is never linked from the cache as finished
-machine code, which could not be inlined.
+machine code, which could not be inlined. Nor is a part optimized and made machine code of by itself: see `_linked`.
 
 No option here changes arithmetic: IEEE doubles, no ``fastmath``, no contraction, no parallel reduction.
 """
@@ -23,21 +23,25 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
+from numba import types
 from numba.core.caching import FunctionCache
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.runtime.nrt import rtsys
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _config: Any = numba.config
+_njit: Any = numba.njit
 
 JIT_DISABLED = bool(_config.DISABLE_JIT)
 """Whether kernels run as plain Python (``NUMBA_DISABLE_JIT=1``)."""
 BOUNDS_CHECKED = bool(_config.BOUNDSCHECK)
 """Whether kernels check every array access (``NUMBA_BOUNDSCHECK=1``)."""
 
-QUICK_LOADING = numba.version_info.short == (0, 68)
-"""Whether machine code is loaded by `_Cache`, which rests on names that Numba keeps to itself: in tried versions."""
+NUMBA_IS_KNOWN = numba.version_info.short == (0, 68)
+"""Whether `_Cache` and `_linked` are used, which rest on names that Numba keeps to itself: in tried versions."""
 
 _log = logging.getLogger("tenantrank.kernels")
 
@@ -71,16 +75,12 @@ def compiled_before() -> bool:
 
 def part(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function into the kernels that call it."""
-    if JIT_DISABLED:
-        return _without_warnings(function)
-    return numba.njit(nogil=True, error_model="numpy")(function)
+    return _without_warnings(function) if JIT_DISABLED else _linked(function)
 
 
 def small_part(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a few instructions into each place that calls them."""
-    if JIT_DISABLED:
-        return _without_warnings(function)
-    return numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
+    return _without_warnings(function) if JIT_DISABLED else _linked(function, forceinline=True)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -100,6 +100,72 @@ def brief_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return _without_warnings(function) if JIT_DISABLED else _cached(function, nogil=False)
 
 
+def _linked(function: Callable[P, R], **options: bool) -> Callable[P, R]:
+    """Compile a part: in one version for all the kernels that call it, which link it; tests call another from Python.
+
+    Numba by itself compiles a function anew for each type of integer and each constant that it is called with, and
+    makes machine code of every version, which takes as long again as all else.
+    """
+    compiled: Any = _njit(nogil=True, error_model="numpy", **options)(function)
+    if NUMBA_IS_KNOWN and not BOUNDS_CHECKED:
+        inner: Any = _njit(
+            nogil=True,
+            error_model="numpy",
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
+            pipeline_class=_PartCompiler,
+            **options,
+        )(function)
+        compiled.get_call_template = lambda arguments, named: inner.get_call_template(
+            [_handed_over(kind) for kind in arguments], {name: _handed_over(kind) for name, kind in named.items()}
+        )
+        compiled.get_overload = inner.get_overload
+    return compiled
+
+
+def _handed_over(kind: Any) -> Any:
+    """Give the type that a part takes in place of another: signed integers of 64 bits for all, and no constants."""
+    kind = types.unliteral(kind)
+    return types.int64 if kind in types.signed_domain else kind
+
+
+class _PartCompiler(Compiler):
+    """Numba's compiler, but for where the code of a part goes."""
+
+    def define_pipelines(self) -> Any:
+        self.state.library = _PartLibrary(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        return super().define_pipelines()
+
+
+class _PartLibrary(JITCodeLibrary):
+    """The code of a part and of the parts it calls, as it was written: it runs only where a kernel links it.
+
+    Numba would optimize it and make machine code of it at each level of calls, down to the kernel.
+    """
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        pass
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        self._ensure_finalized()
+        return 0  # as of what has no such function
+
+    @property
+    def codegen(self) -> Any:
+        """Stand in for the code generator, which would be told of the environment of each function that it has."""
+        return self
+
+    def set_env(self, env_name: str, env: Any) -> None:
+        """Do nothing: no function is here."""
+
+
 def _cached(function: Callable[P, R], nogil: bool) -> Callable[P, R]:
     if _FOLDER is None:
         return numba.njit(nogil=nogil, error_model="numpy")(function)
@@ -107,7 +173,7 @@ def _cached(function: Callable[P, R], nogil: bool) -> Callable[P, R]:
     _config.CACHE_DIR = _FOLDER
     try:
         compiled: Any = numba.njit(nogil=nogil, error_model="numpy", cache=True)(function)
-        if QUICK_LOADING and type(compiled._cache) is FunctionCache and not BOUNDS_CHECKED:
+        if NUMBA_IS_KNOWN and type(compiled._cache) is FunctionCache and not BOUNDS_CHECKED:
             compiled._cache = _Cache(function)
         return compiled
     finally:

@@ -101,6 +101,55 @@ def test_makers__change_no_arithmetic(make: Any) -> None:
     assert options["error_model"] == "numpy"  # a division by zero is no error
 
 
+KNOWN_NUMBA = pytest.mark.parametrize("known", [True, False])
+
+
+@KNOWN_NUMBA
+def test_part__answers_within_a_kernel_as_it_does_by_itself(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called with constants, integers of several types and bools, through two levels."""
+    monkeypatch.setattr(_compile, "NUMBA_IS_KNOWN", known and _compile.NUMBA_IS_KNOWN)
+    shifted: Any = small_part(_shifted)
+
+    def summed(values: Any, count: int) -> float:
+        total = 0.0
+        for i in range(count):
+            total += shifted(values[i], i, i % 2 == 0)
+        return total + shifted(values[0], 3, True)
+
+    inner = part(summed)
+
+    def outer(values: Any, short: Any) -> float:
+        return inner(values, 2) + inner(values, short) + shifted(1 << 40, 1, False)
+
+    values = np.array([7, -(2**31)], dtype=np.int32)
+    expected = 2.0 * ((7 << 1) + (-(2**31) - 1) + (7 << 4)) + ((1 << 40) - 1)
+    for run in (brief_kernel(outer), python_body(kernel(outer))):
+        assert run(values, np.int32(2)) == expected
+    assert shifted(7, 3, True) == 7 << 4
+
+
+def _shifted(value: Any, by: Any, up: bool) -> float:
+    return float(np.int64(value) << (by + 1)) if up else float(value - by)
+
+
+@pytest.mark.skipif(JIT_DISABLED or BOUNDS_CHECKED or not _compile.NUMBA_IS_KNOWN, reason="parts are Numba's own")
+def test_part__is_compiled_once_whatever_integers_it_is_called_with() -> None:
+    shifted: Any = part(_shifted)
+
+    def outer(values: Any, short: Any) -> float:
+        last = 0
+        total = 0.0
+        for i in range(2):
+            total += shifted(values[i], last, True) + shifted(i, short, False) + shifted(5, 3, True)
+            last = values[i]
+        return total
+
+    with _compile.numba.core.event.install_recorder("numba:compile") as recorder:
+        kernel(outer)(np.array([7, 9], dtype=np.int32), np.int16(2))
+    begun = [each.data for _, each in recorder.buffer if each.is_start and each.data["dispatcher"].py_func is _shifted]
+    assert [tuple(map(str, data["args"])) for data in begun] == [("int64", "int64", "bool")]
+
+
 def _grown(value: float, other: float) -> float:
     return value / other * 1e308
 
@@ -170,7 +219,7 @@ assert sys.argv[1] == "0.5" or doubled(1.5j) == 3j
 
 
 @pytest.mark.skipif(
-    JIT_DISABLED or BOUNDS_CHECKED or not _compile.QUICK_LOADING, reason="nothing is loaded the short way"
+    JIT_DISABLED or BOUNDS_CHECKED or not _compile.NUMBA_IS_KNOWN, reason="nothing is loaded the short way"
 )
 def test_kernel__is_loaded_from_the_cache_without_what_compiling_needs(tmp_path: Path) -> None:
     """The same script twice: the second process loads what the first compiled, and can compile for other types."""

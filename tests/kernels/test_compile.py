@@ -121,8 +121,8 @@ def test_part__answers_within_a_kernel_as_it_does_by_itself(known: bool, monkeyp
     def outer(values: Any, short: Any) -> float:
         return inner(values, 2) + inner(values, short) + shifted(1 << 40, 1, False)
 
-    values = np.array([7, -(2**31)], dtype=np.int32)
-    expected = 2.0 * ((7 << 1) + (-(2**31) - 1) + (7 << 4)) + ((1 << 40) - 1)
+    values = np.array([7, -(2**30)], dtype=np.int32)
+    expected = 2.0 * ((7 << 1) + (-(2**30) - 1) + (7 << 4)) + ((1 << 40) - 1)
     for run in (brief_kernel(outer), python_body(kernel(outer))):
         assert run(values, np.int32(2)) == expected
     assert shifted(7, 3, True) == 7 << 4

@@ -34,7 +34,30 @@ def test_import__reaches_no_network_and_starts_no_thread() -> None:
 
 def test_import__leaves_heavy_optional_packages_alone() -> None:
     names = ["typer", "rich", "litellm", "pandas"]
-    script = f"import sys, tenantrank; print([name for name in {names} if name in sys.modules])"
+    script = (
+        "import sys, tenantrank as tr\n"
+        "for name in tr.__all__:\n"
+        "    getattr(tr, name)\n"
+        f"print([name for name in {names} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_import__compiler_and_tables_wait_for_who_needs_them() -> None:
+    script = (
+        "import sys, tenantrank as tr\n"
+        "tr.admit, tr.Fields, tr.PolicyError, tr.builder, tr.__version__\n"
+        "print([name for name in ('numpy', 'numba', 'pyarrow', 'pydantic') if name in sys.modules])\n"
+        "assert tr.engine.Engine is tr.Engine and tr.catalog.Catalog is tr.Catalog\n"
+        "from tenantrank import *\n"
+        "assert Rulebook is tr.tenants.Rulebook and Policy is tr.policy.policy.Policy\n"
+        "try:\n"
+        "    tr.no_such_name\n"
+        "except AttributeError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == ["[]", "module 'tenantrank' has no attribute 'no_such_name'"]

@@ -9,31 +9,29 @@
 3
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tenantrank import tenants as _tenants
-from tenantrank.catalog import Catalog
-from tenantrank.catalog.health import Health
-from tenantrank.engine import Decision, Engine, Explanation, Rejections, Request, is_warm, warm
-from tenantrank.errors import (
-    CatalogError,
-    HealthError,
-    PolicyError,
-    RequestError,
-    RulebookError,
-    TenantError,
-    TenantrankError,
-    TraceError,
-)
-from tenantrank.policy import builder
-from tenantrank.policy.describe import describe
-from tenantrank.policy.failure_plan import classify
-from tenantrank.policy.policy import Policy, Term, admit, admit_term
-from tenantrank.policy.signature import Field, Fields
-from tenantrank.tenants import Conflict, Origin
-
 if TYPE_CHECKING:
-    from tenantrank.tenants import CompiledPolicy, Fleet, RowError, Rulebook, read_tenants
+    from tenantrank.catalog import Catalog
+    from tenantrank.catalog.health import Health
+    from tenantrank.engine import Decision, Engine, Explanation, Rejections, Request, is_warm, warm
+    from tenantrank.errors import (
+        CatalogError,
+        HealthError,
+        PolicyError,
+        RequestError,
+        RulebookError,
+        TenantError,
+        TenantrankError,
+        TraceError,
+    )
+    from tenantrank.policy import builder
+    from tenantrank.policy.describe import describe
+    from tenantrank.policy.failure_plan import classify
+    from tenantrank.policy.policy import Policy, Term, admit, admit_term
+    from tenantrank.policy.signature import Field, Fields
+    from tenantrank.tenants import CompiledPolicy, Conflict, Fleet, Origin, RowError, Rulebook, read_tenants
     from tenantrank.trace import TraceLog
 
     __version__: str
@@ -77,16 +75,40 @@ __all__ = [
 ]
 
 
+_MODULES = {
+    "catalog": ("Catalog",),
+    "catalog.health": ("Health",),
+    "engine": ("Decision", "Engine", "Explanation", "Rejections", "Request", "is_warm", "warm"),
+    "errors": (
+        "CatalogError",
+        "HealthError",
+        "PolicyError",
+        "RequestError",
+        "RulebookError",
+        "TenantError",
+        "TenantrankError",
+        "TraceError",
+    ),
+    "policy.describe": ("describe",),
+    "policy.failure_plan": ("classify",),
+    "policy.policy": ("Policy", "Term", "admit", "admit_term"),
+    "policy.signature": ("Field", "Fields"),
+    "tenants": ("CompiledPolicy", "Conflict", "Fleet", "Origin", "RowError", "Rulebook", "read_tenants"),
+    "trace": ("TraceLog",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
 def __getattr__(name: str) -> Any:
-    """Look up when first asked for what takes long to import and not every program needs."""
+    """Import what is first asked for: the command line's help, or who admits a policy, needs no compiler."""
     if name == "__version__":
         value: Any = _installed_version()
-    elif name == "TraceLog":
-        from tenantrank import trace
-
-        value = trace.TraceLog
-    elif name in __all__:
-        value = getattr(_tenants, name)
+    elif name in _MODULE_OF:
+        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    elif name == "builder":
+        value = import_module(f"{__name__}.policy.builder")
+    elif name in ("catalog", "engine", "errors", "policy", "tenants"):
+        value = import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

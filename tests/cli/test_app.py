@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.cli import app, rank
+from tenantrank.cli.commands import COMMANDS, load
 from tests.cli.running import OFFERS, command, refused, small, tenants
 
 SCRIPT = str(Path(sys.executable).parent / "tenantrank")
@@ -100,6 +102,54 @@ def test_main__an_interruption_while_it_loads_ends_it_quietly(monkeypatch: pytes
     done = command("--help")
 
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_help__waits_for_nothing_that_a_command_needs() -> None:
+    script = (
+        "import sys\n"
+        "from tenantrank.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    needed = ('numpy', 'numba', 'pyarrow', 'pydantic', 'yaml', 'rich.console', 'tenantrank.engine')\n"
+        "    print([name for name in needed if name in sys.modules])\n"
+    )
+    for arguments in (["--help"], ["--version"]):
+        line = [sys.executable, "-c", script, *arguments]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert done.stdout.endswith("\n[]\n"), done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help__of_a_command_begins_as_the_list_says_and_ends_with_the_exit_codes(name: str) -> None:
+    loaded = load(name)
+    first, *_ = inspect.cleandoc(loaded.help).split("\n\n")
+
+    assert " ".join(first.split()) == COMMANDS[name]
+    paths = [[name], *([name, below] for below in getattr(loaded, "commands", {}))]
+    for path in paths:
+        said = command(*path, "--help").stdout
+        words = " ".join(said.split())
+        assert "Exit code 0: done; " in words
+        assert words.endswith("2: bad input, or an output that cannot be written; 130: interrupted.")
+        assert "--install-completion" not in said
+
+
+def test_help__says_what_the_exit_code_1_means_where_there_is_one() -> None:
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in Path(rank.__file__).parent.glob("*.py")}
+    may_fail = {name for name, source in sources.items() if "raise typer.Exit(1)" in source}
+    said = {path for path in _paths() if "; 1: " in " ".join(command(*path.split(), "--help").stdout.split())}
+
+    assert said == {"tenants", "diff", "lint", "conform", "bench", "trace verify", "trace replay"}
+    assert may_fail == {"tenants", "diff", "lint", "conform", "bench", "trace_keep", "trace_replay"}
+
+
+def _paths() -> list[str]:
+    return [
+        path
+        for name in COMMANDS
+        for path in [name, *(f"{name} {below}" for below in getattr(load(name), "commands", {}))]
+    ]
 
 
 def test_tables__names_that_look_like_markup_are_shown_as_they_are(world: Path) -> None:

@@ -7,9 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
-from tenantrank.cli.app import app
+from tenantrank.cli.commands import load
 from tenantrank.report import figures_of
 from tests.cli.running import command
 from tests.report import fleets
@@ -34,8 +32,7 @@ def test_document__examples_run() -> None:
 
 
 def test_document__lists_every_option() -> None:
-    made: Any = typer.main.get_command(app)
-    options = {option for parameter in made.commands["report"].params for option in parameter.opts}
+    options = {option for parameter in load("report").params for option in parameter.opts}
 
     assert first_cells("option") == options - {"--help"}
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import typer
 
 import tenantrank as tr
-from tenantrank.cli.app import app
+from tenantrank.cli.commands import load
 from tenantrank.whatif.impact_limits import COST_INCREASE, COUNTED
 from tenantrank.whatif.impact_table import SCHEMA, STATUSES
 from tenantrank.whatif.impact_words import FATES
@@ -28,8 +27,7 @@ def rows(first: str) -> list[list[str]]:
 
 
 def options() -> set[str]:
-    commands: Any = typer.main.get_command(app)
-    return {name for parameter in commands.commands["diff"].params for name in parameter.opts if name.startswith("--")}
+    return {name for parameter in load("diff").params for name in parameter.opts if name.startswith("--")}
 
 
 def test_page__example_runs() -> None:

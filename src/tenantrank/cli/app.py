@@ -12,37 +12,44 @@ import io
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 import tenantrank
-from tenantrank.cli import bench, catalog, clauses, conform, diff, explain, lint, rank, report, serve, tenants, trace
-from tenantrank.cli.output import errors
+from tenantrank.cli.commands import COMMANDS, exit_codes, load
 from tenantrank.errors import TenantrankError
 
 FAILED = 2
 INTERRUPTED = 130
 
+
+class _Later(TyperCommand):
+    """A command of which only the name and the help are known, until it is called."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return load(self.name or "").make_context(info_name, args, parent, **extra)
+
+
+class _Commands(TyperGroup):
+    """The commands of `tenantrank`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for name, text in COMMANDS.items():
+            self.add_command(_Later(name, help=text))
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Rank every model for every tenant, and prove which rule decided.",
+    epilog=exit_codes("done, and the answer is a no, as the command's help says"),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("rank")(rank.rank)
-app.command("tenants")(tenants.tenants)
-app.command("explain")(explain.explain)
-app.command("clauses")(clauses.clauses)
-app.command("diff")(diff.diff)
-app.command("report")(report.report)
-app.add_typer(catalog.app, name="catalog")
-app.command("lint")(lint.lint)
-app.command("conform")(conform.conform)
-app.command("serve")(serve.serve)
-app.command("key")(serve.key)
-app.add_typer(trace.app, name="trace")
-app.command("bench")(bench.bench)
 
 
 def _print_version(wanted: bool) -> None:
@@ -118,6 +125,8 @@ def _failed_output(error: OSError) -> int:
 
 
 def _say(text: str) -> None:
+    from tenantrank.cli.output import errors  # what it takes is imported by most commands, and not for help
+
     # Nobody is left to tell where this fails too.
     with suppress(OSError):
         errors.print(f"tenantrank: {text}", style="red", markup=False, highlight=False, soft_wrap=True)

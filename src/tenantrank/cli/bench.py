@@ -26,10 +26,7 @@ def bench(
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides all work.", min=0, max=2**31)] = 1,
 ) -> None:
-    """Time the engine against other ways to rank, on seeded work; nothing is timed that was not checked.
-
-    Exit code 1 where an implementation gave a wrong answer or a part failed.
-    """
+    """Time the engine against other ways to rank, on seeded work; nothing is timed that was not checked."""
     # Not at the top: other commands need none of this.
     from tenantrank.bench.optional import AbsentError
     from tenantrank.bench.report import write_report

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +18,10 @@ from tenantrank.cli.output import note, waiting
 from tenantrank.engine import Engine, Request, is_warm, warm
 from tenantrank.errors import InputError, TenantrankError
 from tenantrank.policy import strict_json
-from tenantrank.tenants import CompiledPolicy, Fleet
 from tenantrank.tenants.nearest import hint
+
+if TYPE_CHECKING:
+    from tenantrank.tenants import CompiledPolicy, Fleet
 
 CatalogOption = Annotated[
     Path | None, typer.Option("--catalog", help="Catalog file; the bundled snapshot unless given.", show_default=False)

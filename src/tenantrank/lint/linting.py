@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenantrank.engine import Engine, Request
 from tenantrank.engine.given import parts_of
@@ -15,7 +15,10 @@ from tenantrank.lint.subject import Subject, fields_of
 from tenantrank.lint.surroundings import Surroundings
 from tenantrank.policy.policy import Policy
 from tenantrank.policy.stack import whatever_the_stack
-from tenantrank.tenants import CompiledPolicy, Origin
+from tenantrank.tenants.origin import Origin
+
+if TYPE_CHECKING:
+    from tenantrank.tenants import CompiledPolicy
 
 MOST = 20
 """Findings of one code that are told one by one; a last one says that there are more."""
@@ -87,7 +90,7 @@ class Linter:
         admitted, _ = parts_of(policy)
         self._around.engine.rank(admitted, self._around.request, k=1)  # refuses what does not fit the catalog
         found = whatever_the_stack(lambda: self._findings(admitted))
-        return of_compiled(found, policy) if isinstance(policy, CompiledPolicy) else found
+        return found if isinstance(policy, Policy) else of_compiled(found, policy)
 
     def _findings(self, policy: Policy) -> tuple[Finding, ...]:
         subject = Subject(policy, self._around)

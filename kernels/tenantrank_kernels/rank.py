@@ -171,16 +171,24 @@ def rank_programs(
 
 
 @brief_kernel
-def rank_one(frame: Any, scratch: Any, at: int, seed: int, places: int, rows: Any, scores: Any) -> int:
+def rank_one(desk: Any, at: int, asked: int, answer: Any) -> tuple[int, int, int, float]:
     """Rank the offers of a catalog under one program, for the first request.
 
-    Parameters and order as of `rank_programs`.
+    Parameters
+    ----------
+    desk : the handle of a `Frame` of two handles, a frame's and a scratch's
+    at : where the program begins
+    asked : the most places to fill, plus 2^32 times the seed; both as of `rank_program`
+    answer : the handle of a `Frame` of rows, int32, and scores, doubles, written from the first place on, best first
 
     Returns
     -------
-    how many places are filled, plus 2^32 times how many offers passed the filter
+    how many places are filled, how many offers passed the filter, and the row and the score of the best; of nothing
+    where no place is filled
     """
     first: Any = np.int64(0)
-    filled, survived = rank_program(frame, scratch, at, first, seed, places, integers(rows), doubles(scores), first)
-    passed: Any = np.int64(survived)
-    return filled + (passed << 32)
+    places: Any = np.int64(asked & 0xFFFFFFFF)
+    seed: Any = np.int64(asked >> 32)
+    rows, scores = integers(table(answer)[0]), doubles(table(answer)[1])
+    filled, survived = rank_program(table(desk)[0], table(desk)[1], at, first, seed, places, rows, scores, first)
+    return filled, survived, rows[0], scores[0]

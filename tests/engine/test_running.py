@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -58,23 +57,6 @@ def test_run__a_failure_in_a_thread_reaches_the_caller(monkeypatch: pytest.Monke
     monkeypatch.setattr(running, "rank_programs", fail)
     with pytest.raises(MemoryError, match="no more"):
         engine.rank_rows(policies)
-
-
-def test_run_one__takes_more_places_than_are_kept_and_calls_from_many_threads() -> None:
-    offers = [offer(f"o{at}", price_in=float(at % 13)) for at in range(150)]
-    catalog = catalog_of(*offers)
-    policy = policy_of(catalog, ["top"], ["field", "price_in"])
-    engine = tr.Engine(catalog)
-    whole = engine.rank(policy)
-    assert len(whole.offer_ids) == 150
-    assert list(whole.scores) == sorted(whole.scores, reverse=True)
-
-    def work(k: int) -> bool:
-        decision = engine.rank(policy, k=k)
-        return decision.offer_ids == whole.offer_ids[:k] and decision.scores == whole.scores[:k]
-
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(work, [1, 5, 64, 65, 149] * 20))
 
 
 def test_ready_for__is_good_for_all_programs_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

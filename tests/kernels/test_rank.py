@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenantrank_kernels import bind_programs, handle_of, rank_one, rank_programs
+from tenantrank_kernels import Frame, bind_programs, handle_of, rank_one, rank_programs
 from tenantrank_kernels import opcodes as op
 from tenantrank_kernels.rank import chained, first_rows
 from tests.kernels import reference
@@ -74,11 +74,12 @@ def rank(
 def ranked_alone(at: Bound, place: int, seed: int, places: int) -> Answer:
     """What a single call finds."""
     rows, scores = np.full(places + 1, UNTOUCHED, dtype=np.int32), np.full(places + 1, float(UNTOUCHED))
-    start = int(at.starts[place])
-    packed = rank_one(at.frame.handle, at.scratch.handle, start, seed, places, handle_of(rows), handle_of(scores))
-    filled = packed & 0xFFFFFFFF
+    desk, answer = Frame([at.frame, at.scratch]), Frame([rows, scores])
+    asked = places + (seed << 32)
+    filled, survived, row, score = rank_one(desk.handle, int(at.starts[place]), asked, answer.handle)
     assert (rows[filled:] == UNTOUCHED).all()
-    return rows[:filled].tolist(), scores[:filled].tolist(), packed >> 32
+    assert (row, np.float64(score).tobytes()) == (rows[0], scores[0].tobytes())
+    return rows[:filled].tolist(), scores[:filled].tolist(), survived
 
 
 def equal(found: Answer, wanted: Answer) -> bool:

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tenantrank.engine.accepted import Outcome
+from tenantrank.engine.given import parts_of, policy_of
 from tenantrank.policy.policy import Policy
 
 if TYPE_CHECKING:
     from tenantrank.engine.engine import Engine
     from tenantrank.engine.explain import Explanation
     from tenantrank.engine.request import Request
-    from tenantrank.tenants import Origin
+    from tenantrank.tenants import CompiledPolicy, Origin
 
 
 class Decision:
@@ -25,47 +26,42 @@ class Decision:
     ----------
     offer_ids : best first; scores : likewise, higher is better (a chain's are minus the place)
     survivors : how many offers passed the filter, whether ranked or cut by the selector or ``k``
-    policy : the caller's policy; seed, k : as given
-    engine, request, origins : what it was ranked by and for, and the origins of a compiled policy's clauses
+    seed, k : as given; engine, request : what it was ranked by and for
     """
 
     __slots__ = (
         "_explained",
+        "_given",
         "_rejected",
         "engine",
         "k",
         "offer_ids",
-        "origins",
-        "policy",
         "request",
         "scores",
         "seed",
         "survivors",
     )
 
-    def __init__(
-        self,
-        offer_ids: tuple[str, ...],
-        scores: tuple[float, ...],
-        survivors: int,
-        policy: Policy,
-        seed: int | None,
-        engine: Engine,
-        request: Request,
-        origins: Mapping[str, tuple[Origin, ...]] | None,
-        k: int | None,
-    ) -> None:
-        self.offer_ids = offer_ids
-        self.scores = scores
-        self.survivors = survivors
-        self.policy = policy
-        self.seed = seed
-        self.k = k
-        self.engine = engine
-        self.request = request
-        self.origins = origins
-        self._rejected: Mapping[str, str] | None = None
-        self._explained: Explanation | None = None
+    offer_ids: tuple[str, ...]
+    scores: tuple[float, ...]
+    survivors: int
+    seed: int | None
+    k: int | None
+    engine: Engine
+    request: Request
+    _given: Policy | CompiledPolicy
+    _rejected: Mapping[str, str]
+    _explained: Explanation
+
+    @property
+    def policy(self) -> Policy:
+        """The caller's policy."""
+        return policy_of(self._given)
+
+    @property
+    def origins(self) -> Mapping[str, tuple[Origin, ...]] | None:
+        """The origins of the policy's clauses where a rulebook compiled it, else ``None``."""
+        return parts_of(self._given)[1]
 
     @property
     def catalog_id(self) -> str:
@@ -103,16 +99,21 @@ class Decision:
 
         Worked out on first use. An offer that passed and was then cut by the selector or by ``k`` is not in it.
         """
-        if self._rejected is None:
+        try:
+            return self._rejected
+        except AttributeError:
             self._rejected = MappingProxyType(self.explain().first_reasons())
-        return self._rejected
+            return self._rejected
 
     def explain(self) -> Explanation:
         """Give every failing clause of every offer: its bound, the value observed, the rule that asked for it."""
-        if self._explained is None:
+        try:
+            return self._explained
+        except AttributeError:
             outcome = Outcome(self.offer_ids, self.scores, self.seed, self.k)
-            self._explained = self.engine.explain(self.policy, self.request, self.origins, outcome)
-        return self._explained
+            policy, origins = parts_of(self._given)
+            self._explained = self.engine.explain(policy, self.request, origins, outcome)
+            return self._explained
 
     def __repr__(self) -> str:
         best = f"{self.offer_ids[0]} first" if self.offer_ids else "no offer"

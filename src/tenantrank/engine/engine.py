@@ -22,7 +22,7 @@ from tenantrank.engine.decision import Decision
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.explain import Explanation
 from tenantrank.engine.generation import Generation
-from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, request_of, threads_of
+from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, policy_of, request_of, threads_of
 from tenantrank.engine.holding import holding
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.misses import nearest_miss
@@ -30,12 +30,13 @@ from tenantrank.engine.names import unknown_names
 from tenantrank.engine.ranked_table import ranked_table
 from tenantrank.engine.rejections import Filtering, Rejections, counted, rejected
 from tenantrank.engine.request import FILTERED_BY, Request, reduced_seed
-from tenantrank.engine.running import Ranked, run_one
+from tenantrank.engine.running import NOT_READY, Ranked
+from tenantrank.engine.single import BEST_HANDLE, KEPT_PLACES, run_one
 from tenantrank.engine.stated import Stated
 from tenantrank.errors import CatalogError, RulebookError
 from tenantrank.policy.arguments import check_type, listed, one_each
 from tenantrank.policy.normal_form import Node
-from tenantrank.policy.policy import Policy, Term
+from tenantrank.policy.policy import Policy, Term, place
 from tenantrank.policy.signature import V2, Version
 from tenantrank.policy.transform import Custom, apply_transform
 
@@ -74,13 +75,11 @@ class Engine:
         compiled = Compiled(CatalogIndex(catalog), Envelope(envelope, catalog))
         self._threads = threads_of(threads)
         self._now = Generation(compiled, Health.of(health))
+        self._ready = NOT_READY
 
     def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
         """Give an engine over the same catalog and envelope under another health; what did not change is shared."""
-        other = object.__new__(type(self))
-        other._threads = self._threads
-        other._now = Generation(self._now.compiled, Health.of(health), self._now)
-        return other
+        return self._over(Generation(self._now.compiled, Health.of(health), self._now))
 
     def narrowed(self, envelope: Any) -> Engine:
         """Give an engine over the same catalog and health whose envelope is this one's and a further Pred's.
@@ -95,9 +94,13 @@ class Engine:
         if further is None:
             return self
         both = further.term if self.envelope is None else ["and", self.envelope.term, further.term]
+        return self._over(Generation(Compiled(index, Envelope(both, index.catalog)), self.health, self._now))
+
+    def _over(self, now: Generation) -> Engine:
         other = object.__new__(type(self))
         other._threads = self._threads
-        other._now = Generation(Compiled(index, Envelope(both, index.catalog)), self.health, self._now)
+        other._now = now
+        other._ready = NOT_READY
         return other
 
     @property
@@ -171,17 +174,50 @@ class Engine:
         RequestError
             for a request, seed or k that is not of the documented shape
         """
-        admitted, origins = (policy, None) if type(policy) is Policy else parts_of(policy)
-        needed = NO_REQUEST if request is None else request_of(request)
-        prepared = self._now.prepared_for(admitted, needed)
-        index = prepared.view.index
-        places = k if type(k) is int and 0 < k <= index.size else places_of(k, index.size)
+        # The usual call goes straight down: it was ranked before, and each function called would cost a twentieth more.
+        if request is None and seed is None and type(k) is int:
+            try:
+                token, at = policy.placed
+            except AttributeError:  # not ranked before
+                token, at = None, 0
+            ready = self._ready
+            if token is ready.token and at <= ready.last and 0 < k <= KEPT_PLACES:
+                made = Decision()
+                made.engine = self
+                made._given = policy
+                made.request = NO_REQUEST
+                made.seed = None
+                made.k = k
+                if k == 1:
+                    filled, made.survivors, row, score = ready.call(ready.desk, at, 1, BEST_HANDLE)
+                    if filled:
+                        made.offer_ids = (ready.offer_ids[row],)
+                        made.scores = (score,)
+                    else:
+                        made.offer_ids = made.scores = ()
+                else:
+                    made.offer_ids, made.scores, made.survivors = run_one(ready, at, k, k)
+                return made
+        return self._rank(policy, NO_REQUEST if request is None else request_of(request), seed, k)
+
+    def _rank(self, policy: Policy | CompiledPolicy, request: Request, seed: int | None, k: int | None) -> Decision:
+        admitted = policy if type(policy) is Policy else policy_of(policy)
+        prepared = self._now.prepared_for(admitted, request)
+        places = places_of(k, prepared.view.index.size)
         drawn = 0 if seed is None else reduced_seed(seed)
         programs, at = self._now.compiled.program(admitted, prepared.view)
-        rows, scores, survivors = run_one(prepared.ready_for(programs), at, drawn, places)
-        ids = index.catalog.offer_ids
-        names = tuple([ids[row] for row in rows])
-        return Decision(names, tuple(scores), survivors, admitted, seed, self, needed, origins, k)
+        ready = prepared.ready_at(programs, at)
+        if request is NO_REQUEST:
+            self._ready = ready
+            place(policy, programs.token, at)
+        made = Decision()
+        made.engine = self
+        made._given = policy
+        made.request = request
+        made.seed = seed
+        made.k = k
+        made.offer_ids, made.scores, made.survivors = run_one(ready, at, drawn << 32 | places, places)
+        return made
 
     def filtered_by(self, policy: Policy, request: Request) -> Hashable:
         """Give what of a request has a part in which offers a policy turns away: where it is equal, so are they."""

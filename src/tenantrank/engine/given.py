@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tenantrank.engine.request import Request
@@ -18,8 +19,16 @@ NO_REQUEST = Request()
 """The request that asks for nothing."""
 
 
-def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[Origin, ...]] | None]:
-    """Give a policy, and the origins of its clauses where a rulebook compiled it.
+@cache
+def _compiled_policy() -> type[CompiledPolicy]:
+    # Not at the top: who has no rulebook is spared what one is made of.
+    from tenantrank.tenants import CompiledPolicy
+
+    return CompiledPolicy
+
+
+def policy_of(policy: Policy | CompiledPolicy) -> Policy:
+    """Give the policy itself of one that was admitted, or compiled from a rulebook.
 
     Raises
     ------
@@ -27,14 +36,17 @@ def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tupl
         for anything else, such as a term that was not admitted
     """
     if isinstance(policy, Policy):
-        return policy, None
-    # Not at the top: who has no rulebook is spared what one is made of.
-    from tenantrank.tenants import CompiledPolicy
-
-    if isinstance(policy, CompiledPolicy):
-        return policy.policy, policy.origins
+        return policy
+    if isinstance(policy, _compiled_policy()):
+        return policy.policy
     kind = type(policy).__name__
     raise RequestError(f"expected an admitted policy (tenantrank.admit) or a compiled one, got {kind}")
+
+
+def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tuple[Origin, ...]] | None]:
+    """Give a policy, and the origins of its clauses where a rulebook compiled it; errors as of `policy_of`."""
+    admitted = policy_of(policy)
+    return admitted, None if policy is admitted else policy.origins  # type: ignore[union-attr]
 
 
 def request_of(request: Mapping[str, Any] | Request | None) -> Request:

@@ -62,10 +62,12 @@ class Programs:
     ----------
     held : the programs there are; count : how many
     at_of : where the program of a policy begins, by the policy's identity
+    token : what stands for this set where it shall not be kept alive
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.token = object()
         self._code = _Arena(np.int32, "i")
         self._numbers = _Arena(np.float64, "d")
         self._starts = _Arena(np.int64, "q")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tenantrank.engine.given import parts_of, request_of
 from tenantrank.engine.index import Bits, CatalogIndex
 from tenantrank.engine.request import Request
-from tenantrank.engine.running import Ready, alone
+from tenantrank.engine.running import Ready
+from tenantrank.engine.single import alone
 from tenantrank.policy.normal_form import clauses_of
 from tenantrank.policy.policy import Policy
 from tenantrank_kernels import clause_counts, clause_fails, entry_point, fail_counts, first_failing, handle_of

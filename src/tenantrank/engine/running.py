@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.engine.crew import Crew
+from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.observations import Framed
 from tenantrank.engine.programs import Held, Programs
 from tenantrank.engine.scratch import scratch_of
+from tenantrank.engine.single import ranker
 from tenantrank.engine.view import View
-from tenantrank_kernels import Frame, bind_programs, entry_point, frames, handle_of, rank_one, rank_programs
+from tenantrank_kernels import Frame, bind_programs, handle_of, rank_programs
 
 _CHUNKS_A_THREAD = 8  # programs differ in cost; small pieces even that out
 _WORTH_A_THREAD = 512  # programs below which starting a thread costs more than it saves
-_KEPT_PLACES = 64  # answers of a single call up to this long are read from memory that is kept
 
 
 class Ranked(NamedTuple):
@@ -62,15 +62,49 @@ class Ranked(NamedTuple):
         self.survived[positions] = part.survived
 
 
-class Ready(NamedTuple):
-    """A frame for some programs, and the kernel for single calls, bound to it and to a scratch of its own."""
+class Ready:
+    """A frame for some programs, and what single calls take, which is bound to it and to a scratch of its own.
 
-    programs: Programs
-    held: Held
-    framed: Framed
-    frame: Frame
-    scratch: Frame
-    call: Callable[..., int]
+    Attributes
+    ----------
+    programs, held : the set of programs, and those of it that the frame is good for
+    framed, frame, scratch : the frame as it was made; what kernels take
+    token, last : the set's token, and where the last of those programs begins
+    call, desk : the kernel of single calls, and the handle of frame and scratch together
+    offer_ids : the catalog's
+    """
+
+    __slots__ = (
+        "_desk",
+        "call",
+        "desk",
+        "frame",
+        "framed",
+        "held",
+        "last",
+        "offer_ids",
+        "programs",
+        "scratch",
+        "token",
+    )
+
+    def __init__(self, programs: Programs, held: Held, framed: Framed, index: CatalogIndex) -> None:
+        self.programs = programs
+        self.held = held
+        self.framed = framed
+        self.frame = framed.frame
+        self.scratch = programs.scratch_for(index.words)
+        self.token = programs.token
+        self.last = int(held.starts[held.programs - 1]) if held.programs else -1
+        self.call = ranker()
+        self._desk = Frame([self.frame, self.scratch])
+        self.desk = self._desk.handle
+        self.offer_ids = index.catalog.offer_ids
+
+
+NOT_READY = object.__new__(Ready)
+"""What is good for no program."""
+NOT_READY.token, NOT_READY.last = object(), -1
 
 
 class Prepared:
@@ -111,73 +145,22 @@ class Prepared:
                 self.request_columns,
                 None if ready is None else ready.framed,
             )
-            frame, held, _ = framed
-            scratch = programs.scratch_for(index.words)
-            call = partial(_rank_one(), frame.handle, scratch.handle)
-            self.ready = ready = Ready(programs, held, framed, frame, scratch, call)
+            self.ready = ready = Ready(programs, framed.held, framed, index)
         return ready
+
+    def ready_at(self, programs: Programs, at: int) -> Ready:
+        """Give a frame that is good for the program that begins at a place, if not for those that came later."""
+        ready = self.ready
+        return (
+            ready if ready is not None and ready.programs is programs and at <= ready.last else self.ready_for(programs)
+        )
 
     def apart(self, programs: Programs) -> Ready:
         """Give a frame for programs that are ranked once; nothing is kept of it."""
         index, held = self.view.index, programs.held
         frame = self.view.observations.frame(held.code, held.numbers, held.fields, index.rows, self.live_rows)
         bind_programs(frame.handle, held.begins, 0, held.programs)
-        scratch = programs.scratch_for(index.words)
-        call = partial(_rank_one(), frame.handle, scratch.handle)
-        return Ready(programs, held, Framed(frame, held, ()), frame, scratch, call)
-
-
-def _answer(places: int) -> tuple[Any, Any, Any, Any]:
-    """Make the memory that one call writes its answer to: rows and scores, and what the kernel takes in their place."""
-    rows, scores = np.zeros(places, dtype=np.int32), np.zeros(places)
-    return memoryview(rows.data), memoryview(scores.data), handle_of(rows), handle_of(scores)
-
-
-_answers: list[tuple[Any, Any, Any, Any]] = []
-_lock = threading.RLock()
-_FREE = nullcontext()
-
-
-@cache
-def _rank_one() -> Any:
-    return _one_at_a_time if frames.PLAIN else entry_point(rank_one, 7)
-
-
-def alone() -> AbstractContextManager[Any]:
-    """Keep other threads out where a kernel of single calls may be interrupted: their scratch is the same.
-
-    Compiled, such a kernel keeps the interpreter lock, and nothing else is needed.
-    """
-    return _lock if frames.PLAIN else _FREE
-
-
-def _one_at_a_time(*arguments: Any) -> int:
-    with _lock:
-        return int(rank_one(*arguments))
-
-
-def run_one(ready: Ready, at: int, seed: int, places: int) -> tuple[list[int], list[float], int]:
-    """Rank the one program that begins at a place of the code, for the first request.
-
-    Returns
-    -------
-    catalog rows, best first, their scores, and how many offers passed the filter
-    """
-    kept = places <= _KEPT_PLACES
-    try:
-        answer = _answers.pop() if kept else _answer(places)
-    except IndexError:
-        answer = _answer(_KEPT_PLACES)
-    rows, scores, rows_handle, scores_handle = answer
-    packed = ready.call(at, seed, places, rows_handle, scores_handle)
-    filled = packed & 0xFFFFFFFF
-    if filled == 1:  # a third of the time that slices take
-        found = [rows[0]], [scores[0]], packed >> 32
-    else:
-        found = rows[:filled].tolist(), scores[:filled].tolist(), packed >> 32
-    if kept:
-        _answers.append(answer)
-    return found
+        return Ready(programs, held, Framed(frame, held, ()), index)
 
 
 def run(

@@ -22,8 +22,27 @@ _LONGEST_REMEMBERED = 16 * 1024
 """Longest text whose admission is remembered."""
 
 
+class Placed:
+    """Room for where an engine finds what it ranks by: the token of a set of programs, and a place there.
+
+    Filled by `place` when it is first ranked; no part of the value, and not in pickles.
+    """
+
+    __slots__ = ("placed",)
+
+    placed: tuple[object, int]
+
+
+_set_placed = Placed.__dict__["placed"].__set__  # past the guard of a frozen class
+
+
+def place(placed: Placed, token: object, at: int) -> None:
+    """Note where an engine ranked something, in place of where the last engine did."""
+    _set_placed(placed, (token, at))
+
+
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Term:
+class Term(Placed):
     """An admitted term of any sort, held in normal form. Equal terms have equal `encoding`.
 
     Attributes
@@ -43,6 +62,9 @@ class Term:
         # Past the guard of a frozen class at once, which takes a fifth of the time of doing so by attribute.
         own = self.__dict__
         own["version"], own["sort"], own["root"], own["fields"] = version, sort, root, fields
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
 
     @property
     def term(self) -> list[Any]:

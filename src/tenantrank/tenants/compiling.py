@@ -11,7 +11,7 @@ from typing import Any
 
 from tenantrank.errors import RulebookError
 from tenantrank.policy.normal_form import Node
-from tenantrank.policy.policy import Policy
+from tenantrank.policy.policy import Placed, Policy
 from tenantrank.tenants.hard_clauses import HardClause, hard_clauses_of
 from tenantrank.tenants.nearest import hint
 from tenantrank.tenants.origin import Conflict, Origin
@@ -21,7 +21,7 @@ from tenantrank.tenants.rule_set import RuleSet, Values
 from tenantrank.tenants.states import State
 
 
-class CompiledPolicy:
+class CompiledPolicy(Placed):
     """A tenant's policy, and why each part of it is there. Immutable; equal where all of that is.
 
     The reasons are worked out when first asked for: of a large table, those of a few tenants are.

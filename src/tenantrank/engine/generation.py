@@ -10,7 +10,7 @@ from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.given import NO_REQUEST
 from tenantrank.engine.recent import Recent
-from tenantrank.engine.request import Request
+from tenantrank.engine.request import FILTERED_BY, Request
 from tenantrank.engine.running import Prepared
 from tenantrank.engine.view import View
 from tenantrank.policy.normal_form import Node
@@ -44,6 +44,7 @@ class Generation:
         self._billed: Recent[View] = Recent(_BILLED_KEPT)
         self._billed_requests: Recent[Prepared] = Recent(_BILLED_KEPT)
         self._plain: dict[Version, Prepared] = {}
+        self._latest: tuple[Request, Version, Tokens | None, Prepared] | None = None
 
     def tokens_for(self, term: Policy | Node, request: Request) -> Tokens | None:
         """Give what a request's call is estimated to take, where that has a part in what a term comes to."""
@@ -69,14 +70,23 @@ class Generation:
         """Give a request made ready for one policy."""
         if request is NO_REQUEST:
             return self.plain(policy.version)
-        return self.prepared(policy.version, request, self.tokens_for(policy, request))
+        version, tokens = policy.version, self.tokens_for(policy, request)
+        latest = self._latest
+        # Policies for one request come one after the other, and finding it by what it asks for takes a microsecond.
+        if latest is None or latest[0] is not request or latest[1] != version or latest[2] != tokens:
+            self._latest = latest = request, version, tokens, self.prepared(version, request, tokens)
+        return latest[3]
 
     def prepared(self, version: Version, request: Request, tokens: Tokens | None = None) -> Prepared:
-        """Give a request made ready for policies of a version; tokens as `tokens_for` gives them."""
+        """Give a request made ready for policies of a version; tokens as `tokens_for` gives them.
+
+        Requests that differ in nothing that policies of the version read are made ready once.
+        """
         if request is NO_REQUEST:
             return self.plain(version)
         kept = self._requests if tokens is None else self._billed_requests
-        return kept.get((version, request), lambda: self._prepare(version, request, tokens))
+        key = version, tokens, FILTERED_BY(request), request if version == V1 else None
+        return kept.get(key, lambda: self._prepare(version, request, tokens))
 
     def _prepare(self, version: Version, request: Request, tokens: Tokens | None = None) -> Prepared:
         view = self.view(version, tokens)

@@ -75,7 +75,7 @@ def test_rank__a_decision_says_the_same_of_itself_the_second_time() -> None:
 def test_rank__a_program_that_came_under_another_health_is_bound_before_it_is_ranked() -> None:
     first = tr.Engine(MANY)
     first.rank(priced(MANY, 12.0), k=1)
-    other = first.with_health({"ema": {"p|m": {"ema_ttft_ms": 5.0}}})
+    other = first.with_health({"ema": {"p|m": {"price_out": 5.0}}})
     for bound in (3.5, 7.0, 11.0):
         policy = priced(MANY, bound)
         for _ in range(2):

@@ -175,28 +175,29 @@ class Engine:
             for a request, seed or k that is not of the documented shape
         """
         # The usual call goes straight down: it was ranked before, and each function called would cost a twentieth more.
-        if request is None and seed is None and type(k) is int:
+        if request is None and type(k) is int:
             try:
                 token, at = policy.placed
             except AttributeError:  # not ranked before
                 token, at = None, 0
             ready = self._ready
             if token is ready.token and at <= ready.last and 0 < k <= KEPT_PLACES:
+                asked = k if seed is None else reduced_seed(seed) << 32 | k
                 made = Decision()
                 made.engine = self
                 made._given = policy
                 made.request = NO_REQUEST
-                made.seed = None
+                made.seed = seed
                 made.k = k
                 if k == 1:
-                    filled, made.survivors, row, score = ready.call(ready.desk, at, 1, BEST_HANDLE)
+                    filled, made.survivors, row, score = ready.call(ready.desk, at, asked, BEST_HANDLE)
                     if filled:
                         made.offer_ids = (ready.offer_ids[row],)
                         made.scores = (score,)
                     else:
                         made.offer_ids = made.scores = ()
                 else:
-                    made.offer_ids, made.scores, made.survivors = run_one(ready, at, k, k)
+                    made.offer_ids, made.scores, made.survivors = run_one(ready, at, asked, k)
                 return made
         return self._rank(policy, NO_REQUEST if request is None else request_of(request), seed, k)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tenantrank as tr
+from tenantrank.engine import crew
 from tenantrank.engine import programs as programs_module
 from tenantrank.engine import running
 from tenantrank.engine.running import Prepared, Ranked
@@ -111,7 +112,22 @@ def test_run__a_failure_reaches_the_caller_after_the_other_threads_have_ended(mo
         with pytest.raises(MemoryError, match="no more"):
             engine.rank_rows(policies)
         assert running_now == []
-        assert not [thread for thread in threading.enumerate() if thread.name == "tenantrank"]
+        ours = [thread for thread in threading.enumerate() if thread.name == "tenantrank"]
+        assert all(thread in crew._idle for thread in ours)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+@pytest.mark.parametrize("total", [0, 1, 63, 64, 65, 1000, 16384])
+def test_pieces__cover_all_programs_in_order_and_shrink(total: int, threads: int) -> None:
+    pieces = list(running._pieces(total, threads))
+    assert [at for begin, end in pieces for at in range(begin, end)] == list(range(total))
+    sizes = [end - begin for begin, end in pieces]
+    assert sizes == sorted(sizes, reverse=True)
+    if threads == 1:
+        assert len(pieces) <= 1
+    else:
+        assert all(size <= max(64, total // threads) for size in sizes)
+        assert all(size >= 64 for size in sizes[:-1])
 
 
 def test_ranked__is_put_together_from_parts_by_position() -> None:

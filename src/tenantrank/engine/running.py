@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,8 +19,8 @@ from tenantrank.engine.single import ranker
 from tenantrank.engine.view import View
 from tenantrank_kernels import Frame, bind_programs, handle_of, rank_programs
 
-_CHUNKS_A_THREAD = 8  # programs differ in cost; small pieces even that out
-_WORTH_A_THREAD = 512  # programs below which starting a thread costs more than it saves
+_LEAST_PIECE = 64  # programs: below that, taking the next piece is felt
+_WORTH_A_THREAD = 256  # programs below which calling another thread costs more than it saves
 
 
 class Ranked(NamedTuple):
@@ -54,7 +54,7 @@ class Ranked(NamedTuple):
         """Make room for other answers as wide as these."""
         return Ranked.empty(count, self.rows.shape[1])
 
-    def put(self, positions: Sequence[int], part: Ranked) -> None:
+    def put(self, positions: Any, part: Ranked) -> None:
         """Write the answers of a part at its positions in the whole."""
         self.rows[positions] = part.rows
         self.scores[positions] = part.scores
@@ -204,9 +204,8 @@ def run_ready(
     """
     total = len(starts)
     threads = max(1, min(threads, total // _WORTH_A_THREAD))
-    size = total if threads == 1 else -(-total // (threads * _CHUNKS_A_THREAD))
     with Crew(threads) as crew:
-        give_pieces(crew, ready, words, starts, requests, seeds, result, max(1, size))
+        give_pieces(crew, ready, words, starts, requests, seeds, result, threads)
 
 
 def give_pieces(
@@ -217,22 +216,35 @@ def give_pieces(
     requests: NDArray[np.int32],
     seeds: NDArray[np.int64],
     result: Ranked,
-    size: int,
+    threads: int,
 ) -> None:
-    """Give the ranking of programs to a crew in pieces of at most so many; the rest as in `run_ready`."""
+    """Give the ranking of programs to a crew of so many threads in pieces; the rest as in `run_ready`."""
     total, places = result.rows.shape
     given: list[Any] = [handle_of(array) for array in (starts, requests, seeds)]
     answers: list[Any] = [handle_of(array.reshape(-1)) for array in result]
     rank: Callable[..., None] = rank_programs
 
-    def piece(begin: int) -> None:
+    def piece(begin: int, end: int) -> None:
         # What the kernel has addresses of lives as long as the piece.
         _ = starts, requests, seeds, result
         scratch = _scratch_for(words, ready.held)
-        rank(ready.frame.handle, scratch.handle, *given, begin, min(begin + size, total), places, *answers)
+        rank(ready.frame.handle, scratch.handle, *given, begin, end, places, *answers)
 
-    for begin in range(0, total, size):
-        crew.give(partial(piece, begin))
+    for begin, end in _pieces(total, threads):
+        crew.give(partial(piece, begin, end))
+
+
+def _pieces(total: int, threads: int) -> Iterator[tuple[int, int]]:
+    """Part so many programs among threads: large pieces first, since each costs something, then ever smaller ones.
+
+    Programs differ in cost and threads in speed; the small ones even that out.
+    """
+    begin = 0
+    while begin < total:
+        left = total - begin
+        size = left if threads == 1 else min(left, max(_LEAST_PIECE, left // (2 * threads)))
+        yield begin, begin + size
+        begin += size
 
 
 _own = threading.local()

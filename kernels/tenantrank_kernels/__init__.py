@@ -10,6 +10,7 @@
 | `first_failing`, `fail_counts` | of those: which clause each offer fails first; how many offers fail each clause |
 | `fewest_failing` | the fewest conditions that some offer fails |
 | `fingerprints` | the two-part checksums of many texts |
+| `look_up`, `enter` | the numbers of many integers in a hash table |
 | `fill_order` | a column's order, which the others read |
 
 What an instruction is stands in `opcodes`, what kernels read and write in `frames`. Kernels import nothing of the
@@ -22,6 +23,7 @@ from tenantrank_kernels._compile import JIT_DISABLED, compiled_before, entry_poi
 from tenantrank_kernels.checksums import fingerprints
 from tenantrank_kernels.conditions import bind_programs, condition_masks
 from tenantrank_kernels.frames import Frame, handle_of
+from tenantrank_kernels.lookups import enter, look_up
 from tenantrank_kernels.misses import fewest_failing
 from tenantrank_kernels.orders import fill_order
 from tenantrank_kernels.rank import rank_one, rank_programs
@@ -35,6 +37,7 @@ __all__ = [
     "clause_fails",
     "compiled_before",
     "condition_masks",
+    "enter",
     "entry_point",
     "fail_counts",
     "fewest_failing",
@@ -43,6 +46,7 @@ __all__ = [
     "first_failing",
     "frames",
     "handle_of",
+    "look_up",
     "opcodes",
     "python_body",
     "rank_one",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine import batches, chunk_runs, running
+from tenantrank.engine import batches, chunk_runs, compiled, running
 from tenantrank.engine import engine as engines
 from tests.engine.samples import catalog_of, offer, old_term_of, policy_of
 
@@ -29,13 +29,14 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     right = chunk_runs.rank_ahead
 
-    def counted(now: Any, given: Any, result: Any, threads: int) -> None:
+    def counted(now: Any, given: Any, *rest: Any) -> None:
         seen.append(len(given))
-        right(now, given, result, threads)
+        right(now, given, *rest)
 
     monkeypatch.setattr(engines, "WORTH_AHEAD", 1)
     monkeypatch.setattr(engines, "rank_ahead", counted)
-    monkeypatch.setattr(chunk_runs, "_PIECE", 3)
+    monkeypatch.setattr(running, "_LEAST_PIECE", 3)
+    monkeypatch.setattr(compiled, "WORTH_A_TABLE", 4)
     monkeypatch.setattr(batches, "_CHUNK", 10)
     return seen
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine import crew
+from tenantrank.engine import crew, running
 from tenantrank.engine import programs as programs_module
-from tenantrank.engine import running
 from tenantrank.engine.running import Prepared, Ranked
 from tenantrank.policy.signature import V1, V2
 from tenantrank_kernels import opcodes as op

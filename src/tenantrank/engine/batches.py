@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantrank.engine.by_object import addresses_of
 from tenantrank.engine.compiled import Batch
 from tenantrank.engine.generation import Generation
-from tenantrank.engine.given import parts_of
+from tenantrank.engine.known import Sets
 from tenantrank.engine.programs import Programs
 from tenantrank.policy.arguments import listed
-from tenantrank.policy.policy import Policy
-from tenantrank.policy.signature import V1, Version
+from tenantrank.policy.signature import V1, VERSIONS, Version
 from tenantrank_kernels import opcodes as op
 
 _CHUNK = 16384  # policies ranked by one kernel call, which bounds the memory of a batch
 _REQUEST_BYTES = 64 * 1024 * 1024  # what the distinct requests of one kernel call may take
-_version = attrgetter("version")
 
-Positions = slice | list[int]
+Positions = slice | NDArray[np.intp]
 
 
 class Chunk(NamedTuple):
@@ -34,71 +32,70 @@ class Chunk(NamedTuple):
     starts: NDArray[np.int64]
 
 
-def admitted_of(policies: Any) -> list[Policy]:
-    """Give the admitted policies of a list of admitted or compiled ones.
+def given_of(policies: Any) -> tuple[Any, ...]:
+    """Give what a caller hands over as a batch in a form that cannot change meanwhile.
 
     Raises
     ------
     RequestError
-        for what is no list, and for an item that is neither
+        for what is no list; items are looked at when their turn comes
     """
-    given = listed(policies, "policies")
-    if set(map(type, given)) <= {Policy}:
-        return given
-    return [policy if type(policy) is Policy else parts_of(policy)[0] for policy in given]
+    return policies if type(policies) is tuple else tuple(listed(policies, "policies"))
 
 
 def taken(values: Sequence[Any], positions: Positions) -> Sequence[Any]:
     """Give the values at some positions."""
-    return values[positions] if isinstance(positions, slice) else [values[at] for at in positions]
+    return values[positions] if isinstance(positions, slice) else [values[at] for at in positions.tolist()]
 
 
-def chunks_of(policies: Any, now: Generation, varied: bool) -> Iterator[Chunk]:
+def chunks_of(
+    policies: tuple[Any, ...], now: Generation, varied: bool = False, size: int | None = None, keep: bool = False
+) -> Iterator[Chunk]:
     """Part a batch into chunks, compiling what is new when its chunk is due.
 
     Parameters
     ----------
     policies
-        admitted or compiled ones; a tuple of admitted ones of a single version is remembered
+        admitted or compiled ones
     now
         the generation they are ranked under
     varied
         whether each is ranked for a request of its own, of which a chunk then has no more than memory allows
+    size
+        the most policies to look up at a time
+    keep
+        whether to remember the batch, where all are of one version: none is looked up when it comes again
     """
     compiled = now.compiled
-    known = compiled.remembered(policies)
+    addresses = addresses_of(policies)
+    known = compiled.remembered(policies, addresses)
     if known is not None:
         for span in _spans(len(known.starts), _size(now, known.version, varied)):
             yield Chunk(known.version, span, known.programs, known.starts[span])
         return
     located: list[Chunk] = []
-    given = listed(policies, "policies")
-    for span in _spans(len(given), _CHUNK):
-        for chunk in _chunks(admitted_of(given[span]), span.start, now, varied):
+    for span in _spans(len(policies), min(size or _CHUNK, _CHUNK)):
+        sets, places = compiled.located(policies, addresses, span, now.view)
+        for chunk in _chunks(sets, places, span.start, now, varied):
             located.append(chunk)
             yield chunk
-    if type(policies) is tuple and located and len({(chunk.version, id(chunk.programs)) for chunk in located}) == 1:
+    if keep and located and len({(chunk.version, id(chunk.programs)) for chunk in located}) == 1:
         starts = np.concatenate([chunk.starts for chunk in located])
-        compiled.remember(Batch(policies, located[0].version, located[0].programs, starts))
+        compiled.remember(Batch(policies, addresses, located[0].version, located[0].programs, starts))
 
 
-def _chunks(admitted: Sequence[Policy], first: int, now: Generation, varied: bool) -> Iterator[Chunk]:
-    """Part some policies of a batch, which begin at a place of it."""
-    compiled = now.compiled
-    found = compiled.found(admitted)
-    if found is not None:
-        version, programs, starts = found
-        for part in _spans(len(admitted), _size(now, version, varied)):
-            yield Chunk(version, slice(first + part.start, first + part.stop), programs, starts[part])
-        return
-    versions = list(map(_version, admitted))
-    for version in dict.fromkeys(versions):
-        places = [at for at, each in enumerate(versions) if each == version]
-        for part in _spans(len(places), _size(now, version, varied)):
-            some = [admitted[at] for at in places[part]]
-            whole = len(places) == len(admitted)
-            positions = slice(first + part.start, first + part.stop) if whole else [first + at for at in places[part]]
-            yield Chunk(version, positions, *compiled.starts(some, now.view(version)))
+def _chunks(sets: Sets, places: NDArray[np.int64], first: int, now: Generation, varied: bool) -> Iterator[Chunk]:
+    """Part some policies of a batch, which begin at a place of it, by version; ``places`` as `located` gives them."""
+    starts, which = places >> 1, places & 1
+    of_second = int(np.count_nonzero(which))
+    for place, (version, count) in enumerate(zip(VERSIONS, (len(places) - of_second, of_second), strict=True)):
+        whole = count == len(places)
+        own = np.arange(0) if whole or not count else np.flatnonzero(which == place)
+        for part in _spans(count, _size(now, version, varied)):
+            if whole:
+                yield Chunk(version, slice(first + part.start, first + part.stop), sets[place], starts[part])
+            else:
+                yield Chunk(version, first + own[part], sets[place], starts[own[part]])
 
 
 def _spans(count: int, size: int) -> list[slice]:

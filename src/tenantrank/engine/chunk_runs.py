@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from tenantrank.catalog.costs import Tokens
-from tenantrank.engine.batches import Chunk, admitted_of, chunks_of
+from tenantrank.engine.batches import Chunk, Positions, chunks_of, taken
 from tenantrank.engine.crew import Crew
 from tenantrank.engine.generation import Generation
-from tenantrank.engine.given import NO_REQUEST
+from tenantrank.engine.given import NO_REQUEST, admitted_of
 from tenantrank.engine.request import Request
 from tenantrank.engine.running import Prepared, Ranked, give_pieces, run
 
-_PIECE = 4096  # programs that one thread ranks at a time while others are looked up
-WORTH_AHEAD = 2 * _PIECE
+_LOOKED_UP = 4096  # policies that are looked up at a time, while those before are ranked
+WORTH_AHEAD = 2 * _LOOKED_UP
 """Policies from which on looking some up while others are ranked is worth the threads."""
 
 
-def rank_ahead(now: Generation, policies: Sequence[object], result: Ranked, threads: int) -> None:
+def rank_ahead(now: Generation, policies: tuple[Any, ...], result: Ranked, threads: int, keep: bool) -> None:
     """Rank policies for the request that asks for nothing, in other threads while this one looks up further ones.
 
     Parameters
@@ -32,10 +33,12 @@ def rank_ahead(now: Generation, policies: Sequence[object], result: Ranked, thre
         written
     threads
         the most threads to use
+    keep
+        whether to remember the batch
     """
-    apart: list[tuple[list[int], Ranked]] = []
+    apart: list[tuple[Positions, Ranked]] = []
     with Crew(threads) as crew:
-        for chunk in chunks_of(policies, now, False):
+        for chunk in chunks_of(policies, now, size=_LOOKED_UP, keep=keep):
             prepared, count, at = now.plain(chunk.version), len(chunk.starts), chunk.positions
             if isinstance(at, slice):
                 part = result.part(at)
@@ -44,7 +47,7 @@ def rank_ahead(now: Generation, policies: Sequence[object], result: Ranked, thre
                 apart.append((at, part))
             ready, words = prepared.ready_for(chunk.programs), prepared.view.index.words
             none, unseeded = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.int64)
-            give_pieces(crew, ready, words, chunk.starts, none, unseeded, part, _PIECE)
+            give_pieces(crew, ready, words, chunk.starts, none, unseeded, part, threads)
     for positions, part in apart:
         result.put(positions, part)
 
@@ -65,20 +68,20 @@ def rank_chunk(
     now
         the generation they are ranked under
     chunk, policies
-        the chunk, and its policies, admitted or compiled ones
+        the chunk, and the policies of the batch, admitted or compiled ones
     requests, seeds
-        one for each policy, or ``None``; seeds are reduced
+        one for each policy of the chunk, or ``None``; seeds are reduced
     result
         written
     threads
         the most threads to use
     """
-    for tokens, places in _by_tokens(now, policies, requests):
+    for tokens, places in _by_tokens(now, chunk, policies, requests):
         if places is None:
             _rank(now, chunk, requests, seeds, result, threads, tokens)
             continue
         part = result.like(len(places))
-        some = Chunk(chunk.version, places, chunk.programs, chunk.starts[places])
+        some = Chunk(chunk.version, np.array(places), chunk.programs, chunk.starts[places])
         asked = None if requests is None else [requests[place] for place in places]
         drawn = None if seeds is None else [seeds[place] for place in places]
         _rank(now, some, asked, drawn, part, threads, tokens)
@@ -86,7 +89,7 @@ def rank_chunk(
 
 
 def _by_tokens(
-    now: Generation, policies: Sequence[object], requests: Sequence[Request] | None
+    now: Generation, chunk: Chunk, policies: Sequence[object], requests: Sequence[Request] | None
 ) -> Iterator[tuple[Tokens | None, list[int] | None]]:
     """Part a chunk by what its calls are estimated to take, where its policies read what that costs.
 
@@ -96,7 +99,9 @@ def _by_tokens(
         yield None, None
         return
     parts: dict[Tokens | None, list[int]] = {}
-    for place, (policy, request) in enumerate(zip(admitted_of(policies), requests, strict=True)):
+    for place, (policy, request) in enumerate(
+        zip(admitted_of(taken(policies, chunk.positions)), requests, strict=True)
+    ):
         parts.setdefault(now.tokens_for(policy, request), []).append(place)
     whole = len(parts) == 1
     yield from ((tokens, None if whole else places) for tokens, places in parts.items())

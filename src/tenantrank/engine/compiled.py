@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter, is_
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.catalog.schema import EXPECTED_COST
+from tenantrank.engine.by_object import addresses_of
 from tenantrank.engine.envelope import Envelope
+from tenantrank.engine.given import admitted_of
 from tenantrank.engine.index import CatalogIndex
+from tenantrank.engine.known import Known, Sets
 from tenantrank.engine.lower import Fragments, lower
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
@@ -26,18 +30,18 @@ from tenantrank.policy.stack import whatever_the_stack
 from tenantrank.tenants.composed import ComposedPolicy
 
 _PROGRAM_BYTES = 128 * 1024 * 1024  # what the programs of a version may take before they are made anew
-
-
 _BATCHES_KEPT = 2
 _LOOKED_UP = 2048  # policies after which another thread may have the interpreter
+WORTH_A_TABLE = 128  # policies below which asking each for its identity is as fast
 _COSTS = f'"{EXPECTED_COST}"'
-_identity = attrgetter("identity")
+_identity, _version = attrgetter("identity"), attrgetter("version")
 
 
 class Batch(NamedTuple):
     """A batch that was ranked before: policies of one version, where the program of each begins in one set."""
 
-    policies: tuple[Policy, ...]
+    policies: tuple[Any, ...]
+    addresses: NDArray[np.int64]
     version: Version
     programs: Programs
     starts: NDArray[np.int64]
@@ -50,18 +54,6 @@ def _look_up(at_of: Mapping[str, int], policies: Sequence[Policy]) -> list[int |
     return found
 
 
-def _same(policies: tuple[Policy, ...], others: object) -> bool:
-    """Say whether a tuple or list holds these very objects in this order."""
-    if others is policies:
-        return True
-    kind = type(others)
-    return (
-        (kind is tuple or kind is list)
-        and len(others) == len(policies)  # type: ignore[arg-type]
-        and all(map(is_, policies, others))  # type: ignore[call-overload]
-    )
-
-
 class Compiled:
     """Policies compiled onto one catalog under one envelope. Safe to use from several threads."""
 
@@ -71,6 +63,8 @@ class Compiled:
         self.programs: dict[Version, Programs] = {version: Programs() for version in VERSIONS}
         self._fragments: dict[Version, Fragments] = {version: {} for version in VERSIONS}
         self._batches: tuple[Batch, ...] = ()
+        self._known = Known()
+        self._lock = threading.Lock()
 
     def reads_costs(self, term: Policy | Node) -> bool:
         """Say whether a term under the envelope may read what a call is expected to cost."""
@@ -92,29 +86,55 @@ class Compiled:
             at = self._add(programs, policy, view)
         return programs, at
 
-    def found(self, policies: Sequence[Policy]) -> tuple[Version, Programs, NDArray[np.int64]] | None:
-        """Give the version of policies that are all compiled already and of one, the set that holds their programs, and
-        where each begins; else ``None``.
+    def located(
+        self, policies: tuple[Any, ...], addresses: NDArray[np.int64], span: slice, view_of: Callable[[Version], View]
+    ) -> tuple[Sets, NDArray[np.int64]]:
+        """Find the programs of some policies of a batch, compiling those that are new.
+
+        Parameters
+        ----------
+        policies, addresses
+            the batch, admitted or compiled policies, and where they lie
+        span
+            which of them
+        view_of
+            gives any view of the catalog of a version
+
+        Returns
+        -------
+        sets of programs, and the place of each policy's program among them as `Known` has it
+
+        Raises
+        ------
+        RequestError
+            for an item that is no policy
         """
-        for version in reversed(VERSIONS):
-            programs = self.programs[version]
-            # The identity of a policy is that of its version too.
-            if policies and policies[0].identity in programs.at_of:
-                found = _look_up(programs.at_of, policies)
-                return None if None in found else (version, programs, np.array(found, dtype=np.int64))
-        return None
+        sets = tuple([self.programs[version] for version in VERSIONS])
+        wanted, known = addresses[span], self._known
+        many = len(wanted) >= WORTH_A_TABLE
+        places = known.places(wanted) if many and known.sets == sets else np.full(len(wanted), -1, dtype=np.int64)
+        new = np.flatnonzero(places < 0)
+        if len(new):
+            objects = tuple([policies[at] for at in (span.start + new).tolist()])
+            admitted = admitted_of(objects)
+            if self._full(sets) and not self._hold(sets, admitted):
+                # All into one set, however large it grows: a batch is ranked over one.
+                sets = tuple([self._with_room(version) for version in VERSIONS])
+                new, objects, admitted = np.arange(len(wanted)), policies[span], admitted_of(policies[span])
+            places[new] = self._places(sets, admitted, view_of)
+            if many:
+                self._keep(sets, objects, places[new], list(map(_identity, admitted)), len(policies))
+        return sets, places
+
+    def identities(self, policies: tuple[Any, ...]) -> NDArray[np.bytes_] | Sequence[str]:
+        """Give the identities of admitted or compiled policies."""
+        found = self._known.identities(addresses_of(policies)) if len(policies) >= WORTH_A_TABLE else None
+        return list(map(_identity, admitted_of(policies))) if found is None else found
 
     def starts(self, policies: Sequence[Policy], view: View) -> tuple[Programs, NDArray[np.int64]]:
         """Give the set of programs that holds those of policies of one version, and where each begins."""
         programs = self._with_room(view.version)
-        at_of = programs.at_of
-        found = _look_up(at_of, policies)
-        if None in found:
-            # All into one set, however large it grows: a batch is ranked over one.
-            lacking = [policy for policy, at in zip(policies, found, strict=True) if at is None]
-            self._add_all(lacking, programs, view, Stencils())
-            found = [at_of[policy.identity] if at is None else at for policy, at in zip(policies, found, strict=True)]
-        return programs, np.array(found, dtype=np.int64)
+        return programs, self._starts(programs, policies, view)
 
     def apart(self, policies: Sequence[Policy], view: View, stencils: Stencils) -> tuple[Programs, NDArray[np.int64]]:
         """Give a set of programs of its own for policies of one version, and where each begins.
@@ -125,16 +145,53 @@ class Compiled:
         self._add_all(policies, programs, view, stencils)
         return programs, np.array([programs.at_of[policy.identity] for policy in policies], dtype=np.int64)
 
-    def remembered(self, policies: object) -> Batch | None:
+    def remembered(self, policies: tuple[Any, ...], addresses: NDArray[np.int64]) -> Batch | None:
         """Give what is remembered of a batch: of these very policies in this order, since none can change."""
         for batch in self._batches:
-            if self.programs[batch.version] is batch.programs and _same(batch.policies, policies):
+            if self.programs[batch.version] is batch.programs and (
+                batch.policies is policies or np.array_equal(batch.addresses, addresses)
+            ):
                 return batch
         return None
 
     def remember(self, batch: Batch) -> None:
         """Remember a batch, in place of the one that was remembered longest."""
         self._batches = (batch, *self._batches[: _BATCHES_KEPT - 1])
+
+    def _places(self, sets: Sets, policies: Sequence[Policy], view_of: Callable[[Version], View]) -> NDArray[np.int64]:
+        """Give the places of policies as `located` does, adding what the sets lack to these very sets."""
+        versions = list(map(_version, policies))
+        places = np.empty(len(policies), dtype=np.int64)
+        for version in dict.fromkeys(versions):
+            which = VERSIONS.index(version)
+            own = [at for at, each in enumerate(versions) if each == version]
+            places[own] = 2 * self._starts(sets[which], [policies[at] for at in own], view_of(version)) + which
+        return places
+
+    def _starts(self, programs: Programs, policies: Sequence[Policy], view: View) -> NDArray[np.int64]:
+        """Give where the programs of policies of one version begin in a set, adding those that it lacks."""
+        at_of = programs.at_of
+        found = _look_up(at_of, policies)
+        if None in found:
+            lacking = [policy for policy, at in zip(policies, found, strict=True) if at is None]
+            self._add_all(lacking, programs, view, Stencils())
+            found = [at_of[policy.identity] if at is None else at for policy, at in zip(policies, found, strict=True)]
+        return np.array(found, dtype=np.int64)
+
+    def _keep(
+        self, sets: Sets, objects: tuple[Any, ...], places: NDArray[np.int64], identities: list[str], batch: int
+    ) -> None:
+        """Have policies known by their object from now on."""
+        with self._lock:
+            known = self._known if self._known.sets == sets else Known(sets)
+            self._known = known.extended(objects, places, identities, batch)
+
+    def _full(self, sets: Sets) -> bool:
+        return any(programs.nbytes > _PROGRAM_BYTES for programs in sets)
+
+    def _hold(self, sets: Sets, policies: Sequence[Policy]) -> bool:
+        """Say whether sets have the programs of all of some policies."""
+        return all(policy.identity in sets[VERSIONS.index(policy.version)].at_of for policy in policies)
 
     def _with_room(self, version: Version) -> Programs:
         """Give the set that new programs go to, made anew where there is no more room."""

@@ -14,7 +14,7 @@ from tenantrank.catalog import Catalog
 from tenantrank.catalog.costs import EVERY, Rows, Tokens
 from tenantrank.catalog.health import Health
 from tenantrank.engine.accepted import Outcome
-from tenantrank.engine.batches import admitted_of, chunks_of, taken
+from tenantrank.engine.batches import chunks_of, given_of, taken
 from tenantrank.engine.chunk_runs import WORTH_AHEAD, rank_ahead, rank_chunk
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
@@ -22,7 +22,15 @@ from tenantrank.engine.decision import Decision
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.explain import Explanation
 from tenantrank.engine.generation import Generation
-from tenantrank.engine.given import NO_REQUEST, parts_of, places_of, policy_of, request_of, threads_of
+from tenantrank.engine.given import (
+    NO_REQUEST,
+    admitted_of,
+    parts_of,
+    places_of,
+    policy_of,
+    request_of,
+    threads_of,
+)
 from tenantrank.engine.holding import holding
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.misses import nearest_miss
@@ -34,7 +42,7 @@ from tenantrank.engine.running import NOT_READY, Ranked
 from tenantrank.engine.single import BEST_HANDLE, KEPT_PLACES, run_one
 from tenantrank.engine.stated import Stated
 from tenantrank.errors import CatalogError, RulebookError
-from tenantrank.policy.arguments import check_type, listed, one_each
+from tenantrank.policy.arguments import check_type, one_each
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy, Term, place
 from tenantrank.policy.signature import V2, Version
@@ -272,10 +280,11 @@ class Engine:
         PolicyError, RequestError
             as `rank`, and RequestError where the lengths differ
         """
-        admitted = admitted_of(policies)
-        given = policies if type(policies) is tuple else admitted
-        ranked = self.rank_rows(given, requests, k, seeds, on_progress)
-        return ranked_table(admitted, ranked, self.catalog.offer_ids, self.provenance)
+        given = given_of(policies)
+        ranked = self._ranked(given, requests, k, seeds, on_progress, type(policies) is tuple)
+        identities = self._now.compiled.identities(given)
+        offer_ids = self.catalog.table["offer_id"].combine_chunks()
+        return ranked_table(identities, ranked, offer_ids, self.provenance)
 
     def rank_rows(
         self,
@@ -290,21 +299,31 @@ class Engine:
         A tuple of policies of one version is remembered: when the same ones are ranked again in the same order, under
         whatever health, requests and seeds, none has to be looked up.
         """
-        policies = policies if type(policies) is tuple else listed(policies, "policies")
-        count = len(policies)
+        return self._ranked(given_of(policies), requests, k, seeds, on_progress, type(policies) is tuple)
+
+    def _ranked(
+        self,
+        given: tuple[Policy | CompiledPolicy, ...],
+        requests: Sequence[Mapping[str, Any] | Request | None] | None,
+        k: int,
+        seeds: Sequence[int | None] | None,
+        on_progress: Callable[[int], None] | None,
+        keep: bool,
+    ) -> Ranked:
+        count = len(given)
         requests = one_each(requests, "requests", count)
         seeds = one_each(seeds, "seeds", count)
         result = Ranked.empty(count, places_of(k, len(self.catalog)))
         plain = requests is None and seeds is None and on_progress is None
         if plain and self._threads > 1 and count >= WORTH_AHEAD:
-            rank_ahead(self._now, policies, result, self._threads)
+            rank_ahead(self._now, given, result, self._threads, keep)
             return result
-        for chunk in chunks_of(policies, self._now, requests is not None):
+        for chunk in chunks_of(given, self._now, requests is not None, keep=keep):
             at = chunk.positions
             needed = None if requests is None else [request_of(each) for each in taken(requests, at)]
             drawn = None if seeds is None else [reduced_seed(each) for each in taken(seeds, at)]
             part = result.part(at) if isinstance(at, slice) else result.like(len(at))
-            rank_chunk(self._now, chunk, taken(policies, at), needed, drawn, part, self._threads)
+            rank_chunk(self._now, chunk, given, needed, drawn, part, self._threads)
             if not isinstance(at, slice):
                 result.put(at, part)
             if on_progress is not None:

@@ -198,7 +198,7 @@ def _lists(engine: Engine, ranked: Ranked, index: NDArray[np.int32], failed: NDA
     tenants, columns = np.nonzero(kept)
     policies = index[tenants]
     rows = ranked.rows[policies, columns]
-    ids = pa.DictionaryArray.from_arrays(pa.array(rows), pa.array(engine.catalog.offer_ids, pa.string()))
+    ids = pa.DictionaryArray.from_arrays(pa.array(rows), engine.catalog.table["offer_id"].combine_chunks())
     flat = [ids, pa.array(ranked.scores[policies, columns])]
     for field in ("price_in", "price_out"):
         prices = engine.observed(field)[rows]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tenantrank.engine.request import Request
 from tenantrank.errors import RequestError
 from tenantrank.policy.admission import shown
+from tenantrank.policy.arguments import listed
 from tenantrank.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -47,6 +48,20 @@ def parts_of(policy: Policy | CompiledPolicy) -> tuple[Policy, Mapping[str, tupl
     """Give a policy, and the origins of its clauses where a rulebook compiled it; errors as of `policy_of`."""
     admitted = policy_of(policy)
     return admitted, None if policy is admitted else policy.origins  # type: ignore[union-attr]
+
+
+def admitted_of(policies: Any) -> list[Policy]:
+    """Give the admitted policies of a list of admitted or compiled ones.
+
+    Raises
+    ------
+    RequestError
+        for what is no list, and for an item that is neither
+    """
+    given = listed(policies, "policies")
+    if set(map(type, given)) <= {Policy}:
+        return given
+    return [policy if type(policy) is Policy else policy_of(policy) for policy in given]
 
 
 def request_of(request: Mapping[str, Any] | Request | None) -> Request:

@@ -6,20 +6,25 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tenantrank.engine.running import Ranked
-from tenantrank.policy.policy import Policy
+
+_MOST_BYTES = 2**31 - 1  # of one array of strings
 
 
 def ranked_table(
-    policies: Sequence[Policy], ranked: Ranked, offer_ids: Sequence[str], provenance: Mapping[str, str]
+    identities: NDArray[np.bytes_] | Sequence[str],
+    ranked: Ranked,
+    offer_ids: pa.Array,
+    provenance: Mapping[str, str],
 ) -> pa.Table:
     """Give a row for each policy, in order, with the columns of `Engine.rank_many`.
 
     Parameters
     ----------
-    policies, ranked
-        the batch and its answers
+    identities, ranked
+        of the policies of the batch, and its answers
     offer_ids
         of the catalog, in its order
     provenance
@@ -27,14 +32,22 @@ def ranked_table(
     """
     rows, scores, counts, survived = ranked
     kept = np.arange(rows.shape[1]) < counts[:, None]
-    offsets = np.zeros(len(policies) + 1, dtype=np.int32)
+    offsets = np.zeros(len(identities) + 1, dtype=np.int32)
     np.cumsum(counts, out=offsets[1:])
-    offers = pa.DictionaryArray.from_arrays(pa.array(rows[kept]), pa.array(offer_ids, pa.string()))
+    offers = pa.DictionaryArray.from_arrays(pa.array(rows[kept]), offer_ids)
     return pa.table(
         {
-            "identity": pa.array([policy.identity for policy in policies], pa.string()),
+            "identity": _texts(identities),
             "survivors": pa.array(survived),
             "offer_ids": pa.ListArray.from_arrays(offsets, offers),
             "scores": pa.ListArray.from_arrays(offsets, pa.array(scores[kept])),
         }
     ).replace_schema_metadata(provenance)
+
+
+def _texts(values: NDArray[np.bytes_] | Sequence[str]) -> pa.Array:
+    """Give texts as Arrow holds them; those of an array are ASCII and of one length, as identities are."""
+    if isinstance(values, np.ndarray) and values.nbytes <= _MOST_BYTES:
+        ends = np.arange(len(values) + 1, dtype=np.int32) * np.int32(values.itemsize)
+        return pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), pa.py_buffer(values))
+    return pa.array(list(values), pa.string())

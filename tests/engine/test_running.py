@@ -117,15 +117,16 @@ def test_run__a_failure_reaches_the_caller_after_the_other_threads_have_ended(mo
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
 @pytest.mark.parametrize("total", [0, 1, 63, 64, 65, 1000, 16384])
-def test_pieces__cover_all_programs_in_order_and_shrink(total: int, threads: int) -> None:
-    pieces = list(running._pieces(total, threads))
+@pytest.mark.parametrize("behind", [0, 300, 100_000])
+def test_pieces__cover_all_programs_in_order_and_shrink(total: int, threads: int, behind: int) -> None:
+    pieces = list(running._pieces(total, threads, behind))
     assert [at for begin, end in pieces for at in range(begin, end)] == list(range(total))
     sizes = [end - begin for begin, end in pieces]
     assert sizes == sorted(sizes, reverse=True)
     if threads == 1:
         assert len(pieces) <= 1
     else:
-        assert all(size <= max(64, total // threads) for size in sizes)
+        assert all(size <= max(64, (total + behind) // threads) for size in sizes)
         assert all(size >= 64 for size in sizes[:-1])
 
 

@@ -37,9 +37,11 @@ def rank_ahead(now: Generation, policies: tuple[Any, ...], result: Ranked, threa
         whether to remember the batch
     """
     apart: list[tuple[Positions, Ranked]] = []
+    behind = len(policies)
     with Crew(threads) as crew:
         for chunk in chunks_of(policies, now, size=_LOOKED_UP, keep=keep):
             prepared, count, at = now.plain(chunk.version), len(chunk.starts), chunk.positions
+            behind -= count
             if isinstance(at, slice):
                 part = result.part(at)
             else:
@@ -47,7 +49,7 @@ def rank_ahead(now: Generation, policies: tuple[Any, ...], result: Ranked, threa
                 apart.append((at, part))
             ready, words = prepared.ready_for(chunk.programs), prepared.view.index.words
             none, unseeded = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.int64)
-            give_pieces(crew, ready, words, chunk.starts, none, unseeded, part, threads)
+            give_pieces(crew, ready, words, chunk.starts, none, unseeded, part, threads, behind)
     for positions, part in apart:
         result.put(positions, part)
 

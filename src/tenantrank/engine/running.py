@@ -217,8 +217,12 @@ def give_pieces(
     seeds: NDArray[np.int64],
     result: Ranked,
     threads: int,
+    behind: int = 0,
 ) -> None:
-    """Give the ranking of programs to a crew of so many threads in pieces; the rest as in `run_ready`."""
+    """Give the ranking of programs to a crew of so many threads in pieces, behind which so many others will follow.
+
+    The rest as in `run_ready`.
+    """
     total, places = result.rows.shape
     given: list[Any] = [handle_of(array) for array in (starts, requests, seeds)]
     answers: list[Any] = [handle_of(array.reshape(-1)) for array in result]
@@ -230,21 +234,22 @@ def give_pieces(
         scratch = _scratch_for(words, ready.held)
         rank(ready.frame.handle, scratch.handle, *given, begin, end, places, *answers)
 
-    for begin, end in _pieces(total, threads):
+    for begin, end in _pieces(total, threads, behind):
         crew.give(partial(piece, begin, end))
 
 
-def _pieces(total: int, threads: int) -> Iterator[tuple[int, int]]:
+def _pieces(total: int, threads: int, behind: int) -> Iterator[tuple[int, int]]:
     """Part so many programs among threads: large pieces first, since each costs something, then ever smaller ones.
 
-    Programs differ in cost and threads in speed; the small ones even that out.
+    Programs differ in cost and threads in speed; the small ones even that out at the end of the batch, which comes
+    after those behind.
     """
     begin = 0
     while begin < total:
-        left = total - begin
-        size = left if threads == 1 else min(left, max(_LEAST_PIECE, left // (2 * threads)))
-        yield begin, begin + size
-        begin += size
+        share = total if threads == 1 else max(_LEAST_PIECE, (total - begin + behind) // (2 * threads))
+        end = min(total, begin + share)
+        yield begin, end
+        begin = end
 
 
 _own = threading.local()

@@ -297,7 +297,8 @@ class Engine:
         """Rank as `rank_many` does, and give plain arrays.
 
         A tuple of policies of one version is remembered: when the same ones are ranked again in the same order, under
-        whatever health, requests and seeds, none has to be looked up.
+        whatever health, requests and seeds, none has to be looked up. Policies of large batches are kept, to find their
+        programs quickly when they come again in any order: at most twice as many as the largest batch had.
         """
         return self._ranked(given_of(policies), requests, k, seeds, on_progress, type(policies) is tuple)
 

@@ -1,24 +1,21 @@
-/* The engine's own algorithm, written by hand for AVX-512: how near the compiled kernels come to it.
+/* The engine's own algorithm, written by hand: how near the compiled kernels come to it.
  *
  * Conditions are bitsets; a comparison copies the nearest marked prefix of its column's order and flips the rows between
  * mark and bound. Ends are found by walking the order from both sides. One part: the order is walked until the best are
- * found. Several: a sum in single precision bounds every survivor's score, and those that may be among the best are
- * scored exactly. `tenantrank_kernels` explains each step where it has the same name here.
+ * found. Several: a sum in single precision bounds every survivor's score, the best of each word's lanes are kept, and
+ * the rows that may be among the best are scored exactly, eight at a time. `tenantrank_kernels` explains each step where
+ * it has the same name here, `lanes.h` what a step needs of the machine.
  */
 #include "rank.h"
 
-#include <immintrin.h>
+#include "lanes.h"
+
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum {
     LEVELS = 8,
-    LANES = 64,    /* offers in a block of singles, one for each bit of a word */
-    WORDS = 8,     /* words in a register */
     PROVIDERS = 64,
     MARKS = 256,   /* of an order, about */
     PATIENCE = 64, /* places looked at one by one before whole stretches are skipped */
@@ -30,6 +27,8 @@ enum {
 static const double LARGEST = 1e30;      /* of any quantity in a bound, far from where single precision overflows */
 static const double UNIT = 0x1p-23;      /* twice the largest relative error of one rounding in single precision */
 static const double LEAST = 1e-44;       /* more than underflow can take from a number in single precision */
+static const double DOUBLE = 0x1p-49;    /* sixteen times the largest relative error of one rounding in doubles */
+static const double LOST = 1e-280;       /* more than underflow takes in doubles, times a field's largest value */
 
 typedef struct {
     const double *values;
@@ -51,11 +50,12 @@ typedef struct {
 
 typedef struct {
     uint64_t *levels, *first, *second; /* levels (LEVELS, words); two bitsets besides */
-    float *bounds;
+    float *bounds;                     /* the greatest sums of each word, by lanes */
     ends *ends;
     float *coefficients;
     const float **columns;
     int32_t *rows;
+    double *scores;
 } scratch;
 
 INLINE int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -223,16 +223,13 @@ void bind_policies(const void *prepared, const policy *policies, int64_t count, 
 
 /* ---- Conditions. */
 
-INLINE __m512i load(const uint64_t *bits, int64_t w) { return _mm512_load_si512(bits + w); }
-INLINE void store(uint64_t *bits, int64_t w, __m512i block) { _mm512_store_si512(bits + w, block); }
-
-INLINE __m512i joined(__m512i below, __m512i block, int join, bool inverted)
+INLINE bits joined_bits(bits below, bits block, int join, bool turned)
 {
     if (join == SET)
-        return inverted ? _mm512_ternarylogic_epi64(block, block, block, 0x55) : block;
+        return turned ? inverted(block) : block;
     if (join == AND)
-        return inverted ? _mm512_andnot_si512(block, below) : _mm512_and_si512(block, below);
-    return inverted ? _mm512_ternarylogic_epi64(below, block, block, 0xf3) : _mm512_or_si512(block, below);
+        return turned ? without(below, block) : both(below, block);
+    return either(below, turned ? inverted(block) : block);
 }
 
 INLINE void flip(uint64_t *bits, const int32_t *order, int64_t from, int64_t to)
@@ -244,36 +241,36 @@ INLINE void flip(uint64_t *bits, const int32_t *order, int64_t from, int64_t to)
 }
 
 /* The bitset of the first `cut` rows of a column's order, or of the others. */
-INLINE void write_cut(const tables *c, const column *x, int64_t cut, uint64_t *target, bool inverted)
+INLINE void write_cut(const tables *c, const column *x, int64_t cut, uint64_t *target, bool turned)
 {
     const int64_t half = ((int64_t)1 << c->shift) >> 1;
     const int64_t mark = least_of((cut + half) >> c->shift, c->marks - 1);
     const int64_t marked = least_of(mark << c->shift, c->offers);
-    const uint64_t *bits = x->marks + mark * c->words;
+    const uint64_t *marked_bits = x->marks + mark * c->words;
     for (int64_t w = 0; w < c->words; w += WORDS)
-        store(target, w, joined(_mm512_setzero_si512(), load(bits, w), SET, inverted));
+        store_bits(target + w, turned ? inverted(load_bits(marked_bits + w)) : load_bits(marked_bits + w));
     flip(target, x->order, least_of(marked, cut), most_of(marked, cut));
 }
 
-INLINE void join_bits(const tables *c, const uint64_t *bits, uint64_t *target, int join, bool inverted)
+INLINE void join_bits(const tables *c, const uint64_t *source, uint64_t *target, int join, bool turned)
 {
     for (int64_t w = 0; w < c->words; w += WORDS)
-        store(target, w, joined(load(target, w), load(bits, w), join, inverted));
+        store_bits(target + w, joined_bits(load_bits(target + w), load_bits(source + w), join, turned));
 }
 
-INLINE void join_providers(const tables *c, uint64_t listed, uint64_t *target, int join, bool inverted)
+INLINE void join_providers(const tables *c, uint64_t listed, uint64_t *target, int join, bool turned)
 {
     for (int64_t w = 0; w < c->words; w += WORDS) {
-        __m512i any = _mm512_setzero_si512();
+        bits any = no_bits();
         for (uint64_t left = listed; left; left &= left - 1)
-            any = _mm512_or_si512(any, load(c->providers + __builtin_ctzll(left) * c->words, w));
-        store(target, w, joined(load(target, w), any, join, inverted));
+            any = either(any, load_bits(c->providers + __builtin_ctzll(left) * c->words + w));
+        store_bits(target + w, joined_bits(load_bits(target + w), any, join, turned));
     }
 }
 
 /* Each way of joining becomes loops of its own. */
-#define EACH_WAY(join, inverted, call)                                                              \
-    switch ((join) * 2 + (inverted)) {                                                              \
+#define EACH_WAY(join, turned, call)                                                                \
+    switch ((join) * 2 + (turned)) {                                                                \
     case SET * 2: { enum { J = SET, I = 0 }; call; break; }                                         \
     case SET * 2 + 1: { enum { J = SET, I = 1 }; call; break; }                                     \
     case AND * 2: { enum { J = AND, I = 0 }; call; break; }                                         \
@@ -282,40 +279,39 @@ INLINE void join_providers(const tables *c, uint64_t listed, uint64_t *target, i
     default: { enum { J = OR, I = 1 }; call; break; }                                               \
     }
 
-static void apply(const tables *c, const step *s, const scratch *room)
+static void pass_condition(const tables *c, const step *s, const scratch *room)
 {
     uint64_t *target = room->levels + s->level * c->words;
-    const uint64_t *bits;
-    bool inverted = s->negated != 0;
+    const uint64_t *source;
+    bool turned = s->negated != 0;
     if (s->kind == FOLD) {
-        bits = target + c->words;
+        source = target + c->words;
     } else if (s->test == IS) {
-        bits = c->flags + s->column * c->words;
+        source = c->flags + s->column * c->words;
     } else if (s->test == AMONG) {
-        EACH_WAY(s->join, inverted, join_providers(c, s->providers, target, J, I))
+        EACH_WAY(s->join, turned, join_providers(c, s->providers, target, J, I))
         return;
     } else {
-        inverted ^= s->test == AT_LEAST;
+        turned ^= s->test == AT_LEAST;
         if (s->join == SET) {
-            write_cut(c, &c->columns[s->column], s->cut, target, inverted);
+            write_cut(c, &c->columns[s->column], s->cut, target, turned);
             return;
         }
         write_cut(c, &c->columns[s->column], s->cut, room->first, false);
-        bits = room->first;
+        source = room->first;
     }
-    EACH_WAY(s->join, inverted, join_bits(c, bits, target, J, I))
+    EACH_WAY(s->join, turned, join_bits(c, source, target, J, I))
 }
 
 /* Clears the padding of a bitset; gives how many offers it holds. */
 INLINE int64_t only_offers(const tables *c, uint64_t *mask)
 {
-    __m512i total = _mm512_setzero_si512();
-    for (int64_t w = 0; w < c->words; w += WORDS) {
-        const __m512i block = _mm512_and_si512(load(mask, w), load(c->every, w));
-        store(mask, w, block);
-        total = _mm512_add_epi64(total, _mm512_popcnt_epi64(block));
-    }
-    return _mm512_reduce_add_epi64(total);
+    int64_t total = 0;
+    for (int64_t w = c->offers >> 6; w < c->words; w++)
+        mask[w] &= c->every[w];
+    for (int64_t w = 0; w < c->words; w += WORDS)
+        total += counted(mask + w);
+    return total;
 }
 
 /* ---- Orders. */
@@ -326,8 +322,8 @@ static bool any_between(const tables *c, const uint64_t *mask, const column *x, 
 {
     const uint64_t *first = x->marks + low * c->words, *second = x->marks + high * c->words;
     for (int64_t w = 0; w < c->words; w += WORDS) {
-        const __m512i between = _mm512_andnot_si512(load(first, w), load(second, w));
-        if (_mm512_test_epi64_mask(between, load(mask, w)))
+        const bits between = without(load_bits(second + w), load_bits(first + w));
+        if (any_set(both(between, load_bits(mask + w))))
             return true;
     }
     return false;
@@ -407,28 +403,45 @@ INLINE int64_t last_passing(const tables *c, const uint64_t *mask, const column 
 
 /* ---- Scores. */
 
-INLINE double part_score(const part *p, ends between, double x)
+/* The least and the greatest value of each part's column, over the rows that pass. */
+INLINE void find_ends(const tables *c, const part *parts, int64_t count, const scratch *room)
 {
-    double score = 0.0;
-    if (between.high > between.low)
-        score = x >= between.high ? 1.0 : x <= between.low ? 0.0 : (x - between.low) / (between.high - between.low);
-    return p->weight * (p->reversed ? 1.0 - score : score);
+    for (int64_t q = 0; q < count; q++) {
+        const part *p = &parts[q];
+        const column *x = &c->columns[p->column];
+        room->ends[q].low = x->ordered[next_passing(c, room->levels, x, p->first, p->stop)];
+        room->ends[q].high = x->ordered[last_passing(c, room->levels, x, p->first, p->stop)];
+    }
 }
 
-static double row_score(const tables *c, const part *parts, int64_t count, const ends *between, int64_t row)
+/* Scores rows, eight at a time; up to seven behind them are overwritten. */
+INLINE void blend_scores(const tables *c, const part *parts, int64_t count, const scratch *room, int64_t found)
 {
-    double total = 0.0;
-    for (int64_t q = 0; q < count; q++)
-        total += part_score(&parts[q], between[q], c->columns[parts[q].column].values[row]);
-    return total;
+    int32_t *rows = room->rows;
+    for (int64_t i = found; i % EIGHT; i++)
+        rows[i] = rows[0];
+    const doubles one = double_in_all(1.0);
+    for (int64_t i = 0; i < found; i += EIGHT) {
+        doubles total = double_in_all(0.0);
+        for (int64_t q = 0; q < count; q++) {
+            const part *p = &parts[q];
+            const ends between = room->ends[q];
+            doubles score = double_in_all(0.0);
+            if (between.high > between.low)
+                score = rescaled(gathered(c->columns[p->column].values, rows + i), between.low, between.high);
+            if (p->reversed)
+                score = minus(one, score);
+            total = added(total, times(double_in_all(p->weight), score));
+        }
+        store_doubles(room->scores + i, total);
+    }
 }
 
-/* Scores rows that come in the catalog's order and keeps the k best; a later one passes an earlier only by more. */
-static void best_of(const tables *c, const part *parts, int64_t count, const scratch *room, int64_t candidates,
-                    int32_t *rows, double *scores, int64_t k)
+/* Keeps the k best of scored rows; a later one passes an earlier only by more. */
+INLINE void best_first(const scratch *room, int64_t found, int32_t *rows, double *scores, int64_t k)
 {
-    for (int64_t i = 0; i < candidates; i++) {
-        const double score = row_score(c, parts, count, room->ends, room->rows[i]);
+    for (int64_t i = 0; i < found; i++) {
+        const double score = room->scores[i];
         if (i >= k && !(score > scores[k - 1]))
             continue;
         int64_t place = least_of(i, k - 1);
@@ -441,16 +454,24 @@ static void best_of(const tables *c, const part *parts, int64_t count, const scr
     }
 }
 
-static int64_t all_rows(const tables *c, const uint64_t *mask, int32_t *rows)
+static int64_t first_rows(const tables *c, const uint64_t *mask, int32_t *rows)
 {
     int64_t found = 0;
     for (int64_t w = 0; w < c->words; w++)
-        for (uint64_t bits = mask[w]; bits; bits &= bits - 1)
-            rows[found++] = (int32_t)(w * 64 + __builtin_ctzll(bits));
+        for (uint64_t left = mask[w]; left; left &= left - 1)
+            rows[found++] = (int32_t)(w * 64 + __builtin_ctzll(left));
     return found;
 }
 
 /* ---- One part: the order of its column. */
+
+INLINE double part_score(const part *p, ends between, double x)
+{
+    double score = 0.0;
+    if (between.high > between.low)
+        score = x >= between.high ? 1.0 : x <= between.low ? 0.0 : (x - between.low) / (between.high - between.low);
+    return p->weight * (p->reversed ? 1.0 - score : score);
+}
 
 INLINE double value_score(const part *p, ends between, double x) { return 0.0 + part_score(p, between, x); }
 
@@ -566,7 +587,7 @@ typedef struct {
     double constant, error;
 } linear;
 
-static linear as_linear(const tables *c, const part *parts, int64_t count, const scratch *room)
+static linear linear_of(const tables *c, const part *parts, int64_t count, const scratch *room)
 {
     const linear none = {.count = -1};
     linear sum = {0};
@@ -582,88 +603,143 @@ static linear as_linear(const tables *c, const part *parts, int64_t count, const
             slope = 1.0 / (high - low);
             constant = -low * slope;
         }
+        /* How far constant and slope may take the part from what it is in doubles. */
+        double error = DOUBLE * (1.0 + fabs(constant) + fabs(slope) * largest);
         if (p->reversed) {
-            magnitude += fabs(constant);
             constant = 1.0 - constant;
             slope = -slope;
+            error += DOUBLE * (2.0 + fabs(constant) + fabs(slope) * largest);
         }
         constant *= p->weight;
         slope *= p->weight;
+        error = error * fabs(p->weight) + DOUBLE * (fabs(constant) + fabs(slope) * largest) + LOST;
         if (!(largest <= LARGEST && fabs(slope) <= LARGEST))
             return none;
         sum.constant += constant;
         magnitude += fabs(constant) + fabs(slope) * largest + fabs(sum.constant);
         steps += 2.0;
+        lost += error + 4.0 * LEAST;
         if (slope != 0.0) {
             lost += (largest + fabs(slope)) * LEAST;
             room->coefficients[sum.count] = (float)slope;
             room->columns[sum.count++] = c->columns[p->column].singles;
         }
     }
-    if (!(magnitude <= LARGEST))
+    if (!(magnitude <= LARGEST && lost <= LARGEST))
         return none;
     sum.error = magnitude * steps * UNIT + lost;
     return sum;
 }
 
-typedef struct {
-    __m512 quarters[4];
-} block;
+/* A number in single precision that is no greater. */
+INLINE float below(double value) { return (float)(value - fabs(value) * UNIT - LEAST); }
 
-/* Writes each survivor's approximate score; gives the greatest of each lane. `count` is a constant where it is called. */
-INLINE block approximate(const tables *c, const scratch *room, float constant, int64_t count)
+/* What `wanted` rows reach at least: a `wanted`-th greatest of lanes, each the best of other rows. */
+INLINE float reached_by(const float *bounds, int64_t total, singles best, int64_t wanted)
 {
-    /* Copies, which no store to the bounds can change. */
-    const float *columns[UNROLLED];
-    __m512 coefficients[UNROLLED];
-    for (int64_t j = 0; j < count; j++) {
-        columns[j] = room->columns[j];
-        coefficients[j] = _mm512_set1_ps(room->coefficients[j]);
-    }
-    const uint64_t *mask = room->levels;
-    float *bounds = room->bounds;
-    const __m512 start = _mm512_set1_ps(constant), nothing = _mm512_set1_ps(-INFINITY);
-    block best = {{nothing, nothing, nothing, nothing}};
-    for (int64_t w = 0; w < c->words; w++) {
-        const uint64_t bits = mask[w];
-        if (!bits)
-            continue;
-        for (int64_t q = 0; q < 4; q++) {
-            const int64_t at = w * LANES + q * 16;
-            __m512 sum = start;
-            for (int64_t j = 0; j < count; j++)
-                sum = _mm512_fmadd_ps(coefficients[j], _mm512_load_ps(columns[j] + at), sum);
-            _mm512_store_ps(bounds + at, sum);
-            best.quarters[q] =
-                _mm512_mask_max_ps(best.quarters[q], (__mmask16)(bits >> 16 * q), best.quarters[q], sum);
+    const singles nothing = in_all(-INFINITY);
+    singles reached = greatest(best);
+    if (wanted <= PIECE / 2) {
+        /* So few are seldom two in one lane. */
+        for (int64_t i = 1; i < wanted; i++) {
+            best = lowered(best, reached, nothing);
+            reached = greatest(best);
         }
+        return first_lane(reached);
+    }
+    singles lanes[4] = {nothing, nothing, nothing, nothing};
+    for (int64_t w = 0; w < total; w += 4)
+        for (int64_t j = 0; j < 4; j++)
+            lanes[j] = greater(lanes[j], load_singles(bounds + (w + j) * PIECE));
+    for (int64_t i = 1; i < wanted; i++) {
+        for (int64_t j = 0; j < 4; j++)
+            lanes[j] = lowered(lanes[j], reached, nothing);
+        reached = greatest(greater(greater(lanes[0], lanes[1]), greater(lanes[2], lanes[3])));
+    }
+    return first_lane(reached);
+}
+
+/* A piece of a word's sums, each a constant and columns times coefficients. */
+INLINE singles sums(const float *const *columns, const singles *coefficients, int64_t count, singles start, int64_t at)
+{
+    singles block = start;
+    for (int64_t j = 0; j < count; j++)
+        block = joined(block, coefficients[j], load_singles(columns[j] + at));
+    return block;
+}
+
+/* Writes for each word the greatest of its rows' sums, by lanes; gives the same for all words together. */
+INLINE singles bound_few(const uint64_t *mask, int64_t total, const float *const *columns, const singles *coefficients,
+                         int64_t count, singles start, float *bounds)
+{
+    const singles nothing = in_all(-INFINITY);
+    singles best = nothing;
+    for (int64_t w = 0; w < total; w++) {
+        singles most = nothing;
+        if (mask[w]) {
+            for (int piece = 0; piece < 4; piece++) {
+                const singles block = sums(columns, coefficients, count, start, w * LANES + piece * PIECE);
+                most = greater_of_kept(mask + w, piece, block, most);
+            }
+            best = greater(most, best);
+        }
+        store_singles(bounds + w * PIECE, most);
     }
     return best;
 }
 
-/* The greatest lane, in every lane. */
-INLINE __m512 greatest_lane(block b)
+/* Whether a word's lanes, or those of any of four words, may hold a row that reaches a bound. */
+INLINE bool word_reaches(const float *bounds, singles least) { return at_least(load_singles(bounds), least) != 0; }
+INLINE bool four_reach(const float *bounds, singles least)
 {
-    __m512 m = _mm512_max_ps(_mm512_max_ps(b.quarters[0], b.quarters[1]), _mm512_max_ps(b.quarters[2], b.quarters[3]));
-    m = _mm512_max_ps(m, _mm512_shuffle_f32x4(m, m, 0x4e));
-    m = _mm512_max_ps(m, _mm512_shuffle_f32x4(m, m, 0xb1));
-    m = _mm512_max_ps(m, _mm512_permute_ps(m, 0x4e));
-    return _mm512_max_ps(m, _mm512_permute_ps(m, 0xb1));
+    const singles low = greater(load_singles(bounds), load_singles(bounds + PIECE));
+    const singles high = greater(load_singles(bounds + 2 * PIECE), load_singles(bounds + 3 * PIECE));
+    return at_least(greater(low, high), least) != 0;
 }
 
-/* A number in single precision that is no greater. */
-INLINE float below(double value) { return (float)(value - fabs(value) * UNIT - LEAST); }
-
-/* The rows that may be among the k best; how many there are, or -1 where no bound can be given. */
-static int64_t find_candidates(const tables *c, const part *parts, int64_t count, const scratch *room, int64_t k)
+/* The rows that may be among the best. `count`, of coefficients, is a constant where this is called. */
+INLINE int64_t candidates_of(const tables *c, const scratch *room, linear sum, int64_t wanted, int64_t count)
 {
-    const linear sum = as_linear(c, parts, count, room);
-    const float constant = (float)sum.constant;
-    block best;
+    /* Copies, which no store to the bounds can change. */
+    const float *columns[UNROLLED];
+    singles coefficients[UNROLLED];
+    for (int64_t j = 0; j < count; j++) {
+        columns[j] = room->columns[j];
+        coefficients[j] = in_all(room->coefficients[j]);
+    }
+    const int64_t total = c->words;
+    const uint64_t *mask = room->levels;
+    float *bounds = room->bounds;
+    int32_t *rows = room->rows;
+    const singles start = in_all((float)sum.constant);
+    const singles best = bound_few(mask, total, columns, coefficients, count, start, bounds);
+    const singles least = in_all(below((double)reached_by(bounds, total, best, wanted) - 2.0 * sum.error));
+    int64_t found = 0;
+    for (int64_t four = 0; four < total; four += 4) {
+        if (!four_reach(bounds + four * PIECE, least))
+            continue;
+        for (int64_t w = four; w < four + 4; w++) {
+            if (!word_reaches(bounds + w * PIECE, least))
+                continue;
+            uint64_t reaching = 0;
+            for (int piece = 0; piece < 4; piece++) {
+                const singles block = sums(columns, coefficients, count, start, w * LANES + piece * PIECE);
+                reaching |= (uint64_t)at_least(block, least) << PIECE * piece;
+            }
+            for (uint64_t left = mask[w] & reaching; left; left &= left - 1)
+                rows[found++] = (int32_t)(w * LANES + __builtin_ctzll(left));
+        }
+    }
+    return found;
+}
+
+/* The rows that may be among the best; how many there are, or -1 where no bound can be given. */
+static int64_t candidates(const tables *c, const part *parts, int64_t count, const scratch *room, int64_t wanted)
+{
+    const linear sum = linear_of(c, parts, count, room);
 #define LOOPS_FOR(count)                                                                            \
     case count:                                                                                     \
-        best = approximate(c, room, constant, count);                                               \
-        break;
+        return candidates_of(c, room, sum, wanted, count);
     switch (sum.count) {
         LOOPS_FOR(0)
         LOOPS_FOR(1)
@@ -675,31 +751,6 @@ static int64_t find_candidates(const tables *c, const part *parts, int64_t count
     default:
         return -1;
     }
-    /* The k-th greatest of the lanes' own best, each of another row, is reached by k rows at least. */
-    const __m512 nothing = _mm512_set1_ps(-INFINITY);
-    __m512 reached = greatest_lane(best);
-    for (int64_t i = 1; i < k; i++) {
-        for (int q = 0; q < 4; q++) {
-            const __mmask16 reaches = _mm512_cmp_ps_mask(best.quarters[q], reached, _CMP_GE_OQ);
-            best.quarters[q] = _mm512_mask_mov_ps(best.quarters[q], reaches, nothing);
-        }
-        reached = greatest_lane(best);
-    }
-    const __m512 least = _mm512_set1_ps(below((double)_mm512_cvtss_f32(reached) - 2.0 * sum.error));
-    int64_t found = 0;
-    for (int64_t w = 0; w < c->words; w++) {
-        uint64_t bits = room->levels[w];
-        if (!bits)
-            continue;
-        uint64_t reach = 0;
-        for (int q = 0; q < 4; q++) {
-            const __m512 sums = _mm512_load_ps(room->bounds + w * LANES + q * 16);
-            reach |= (uint64_t)_mm512_cmp_ps_mask(sums, least, _CMP_GE_OQ) << 16 * q;
-        }
-        for (bits &= reach; bits; bits &= bits - 1)
-            room->rows[found++] = (int32_t)(w * LANES + __builtin_ctzll(bits));
-    }
-    return found;
 }
 
 /* ---- Policies. */
@@ -708,7 +759,7 @@ static void rank_one(const tables *c, const policy *p, const step *steps, const 
                      int32_t *rows, double *scores, int64_t k)
 {
     for (int64_t s = p->first_step; s < p->last_step; s++)
-        apply(c, &steps[s], room);
+        pass_condition(c, &steps[s], room);
     uint64_t *mask = room->levels;
     const int64_t survived = only_offers(c, mask);
     k = least_of(k, survived);
@@ -718,15 +769,12 @@ static void rank_one(const tables *c, const policy *p, const step *steps, const 
     const int64_t count = p->last_part - p->first_part;
     if (count == 1 && walk(c, parts, room, rows, scores, k))
         return;
-    for (int64_t q = 0; q < count; q++) {
-        const column *x = &c->columns[parts[q].column];
-        room->ends[q].low = x->ordered[next_passing(c, mask, x, parts[q].first, parts[q].stop)];
-        room->ends[q].high = x->ordered[last_passing(c, mask, x, parts[q].first, parts[q].stop)];
-    }
-    int64_t candidates = survived > FEW && k <= MOST ? find_candidates(c, parts, count, room, k) : -1;
-    if (candidates < 0)
-        candidates = all_rows(c, mask, room->rows);
-    best_of(c, parts, count, room, candidates, rows, scores, k);
+    find_ends(c, parts, count, room);
+    int64_t found = survived > FEW && k <= MOST ? candidates(c, parts, count, room, k) : -1;
+    if (found < 0)
+        found = first_rows(c, mask, room->rows);
+    blend_scores(c, parts, count, room, found);
+    best_first(room, found, rows, scores, k);
 }
 
 static scratch room_in(const tables *c, int64_t parts, arena *from)
@@ -735,11 +783,12 @@ static scratch room_in(const tables *c, int64_t parts, arena *from)
     room.levels = take(from, LEVELS * c->words, sizeof *room.levels);
     room.first = take(from, c->words, sizeof *room.first);
     room.second = take(from, c->words, sizeof *room.second);
-    room.bounds = take(from, c->words * LANES, sizeof *room.bounds);
+    room.bounds = take(from, c->words * PIECE, sizeof *room.bounds);
     room.rows = take(from, c->words * LANES, sizeof *room.rows);
     room.ends = take(from, parts, sizeof *room.ends);
     room.coefficients = take(from, parts, sizeof *room.coefficients);
     room.columns = take(from, parts, sizeof *room.columns);
+    room.scores = take(from, c->words * LANES, sizeof *room.scores);
     return room;
 }
 

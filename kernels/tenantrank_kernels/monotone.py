@@ -30,7 +30,8 @@ def value_score(frame: Any, begin: int, end: int, numbers: int, low: float, high
     code = integers(entries[at_.CODE])
     constants = doubles(entries[at_.NUMBERS])
     score = value
-    for at in range(begin, end, 3):
+    # The first instruction gives the value itself.
+    for at in range(begin + 3, end, 3):
         operation = code[at]
         if operation == op.NORMALIZE:
             if not high > low:
@@ -173,7 +174,7 @@ def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any,
             filled += 1
             if filled == wanted or place == greatest:
                 break
-            place = next_passing(frame, mask, field, place + 1, greatest)
+            place = next_passing(frame, mask, field, order, place + 1, greatest)
         beyond = integers(longs(entries[at_.RUN_END])[field])[place]
         more = beyond <= greatest
     else:
@@ -188,16 +189,16 @@ def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any,
             if mixed and wanted > MOST:
                 return UNDECIDED
             start = place
-            place = next_passing(frame, mask, field, place, stop)
+            place = next_passing(frame, mask, field, order, place, stop)
             while True:
                 _insert(rows, scores, first, filled, order[place], score)
                 filled += 1
                 if filled == wanted or place == stop:
                     break
-                place = next_passing(frame, mask, field, place + 1, stop)
+                place = next_passing(frame, mask, field, order, place + 1, stop)
             if filled == wanted or start == least:
                 break
-            place = last_passing(frame, mask, field, least, start)
+            place = last_passing(frame, mask, field, order, least, start)
         beyond = max(least, run_first[stop]) - 1
         more = beyond >= least
     if more and not mixed:

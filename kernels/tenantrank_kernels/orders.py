@@ -81,18 +81,25 @@ def _any_between(frame: Any, mask: Any, field: int, low: int, high: int) -> bool
     return False
 
 
-@part
-def next_passing(frame: Any, mask: Any, field: int, place: int, stop: int) -> int:
-    """Give the first place from ``place`` on, before ``stop``, whose row passes; ``stop`` where there is none."""
-    entries = table(frame)
-    order = integers(longs(entries[at_.ORDER])[field])
+@small_part
+def next_passing(frame: Any, mask: Any, field: int, order: Any, place: int, stop: int) -> int:
+    """Give the first place from ``place`` on, before ``stop``, whose row passes; ``stop`` where there is none.
+
+    ``order`` is the field's.
+    """
     patient = min(stop, place + _PATIENCE)
     while place < patient:
         if passes(mask, order[place]):
             return place
         place += 1
-    if place == stop:
-        return stop
+    return stop if place == stop else _far_next(frame, mask, field, place, stop)
+
+
+@part
+def _far_next(frame: Any, mask: Any, field: int, place: int, stop: int) -> int:
+    """Give what `next_passing` does, by whole stretches."""
+    entries = table(frame)
+    order = integers(longs(entries[at_.ORDER])[field])
     shift = entries[at_.SHIFT]
     aligned = min(stop, ((place + (1 << shift) - 1) >> shift) << shift)
     while place < aligned:
@@ -117,19 +124,26 @@ def next_passing(frame: Any, mask: Any, field: int, place: int, stop: int) -> in
     return min(place, stop)
 
 
-@part
-def last_passing(frame: Any, mask: Any, field: int, begin: int, stop: int) -> int:
-    """Give the last place from ``begin`` on, before ``stop``, whose row passes; ``begin - 1`` where there is none."""
-    entries = table(frame)
-    order = integers(longs(entries[at_.ORDER])[field])
+@small_part
+def last_passing(frame: Any, mask: Any, field: int, order: Any, begin: int, stop: int) -> int:
+    """Give the last place from ``begin`` on, before ``stop``, whose row passes; ``begin - 1`` where there is none.
+
+    ``order`` is the field's.
+    """
     place = stop - 1
     patient = max(begin, place - _PATIENCE)
     while place >= patient:
         if passes(mask, order[place]):
             return place
         place -= 1
-    if place < begin:
-        return begin - 1
+    return begin - 1 if place < begin else _far_last(frame, mask, field, begin, place)
+
+
+@part
+def _far_last(frame: Any, mask: Any, field: int, begin: int, place: int) -> int:
+    """Give what `last_passing` does, by whole stretches, from ``place`` down."""
+    entries = table(frame)
+    order = integers(longs(entries[at_.ORDER])[field])
     shift = entries[at_.SHIFT]
     # Down to a mark: everything at or behind it has been looked at.
     while place >= begin and (place + 1) & ((1 << shift) - 1):

@@ -75,7 +75,9 @@ def end_places(frame: Any, mask: Any, at: int, numbers: int) -> tuple[int, int]:
     field, low, high = code[at], code[at + 1], code[at + 2]
     begin: Any = np.int64(cuts[numbers + low]) if low >= 0 else 0
     stop: Any = np.int64(cuts[numbers + high]) if high >= 0 else entries[at_.SIZE]
-    return next_passing(frame, mask, field, begin, stop), last_passing(frame, mask, field, begin, stop)
+    order = integers(longs(entries[at_.ORDER])[field])
+    least = next_passing(frame, mask, field, order, begin, stop)
+    return least, last_passing(frame, mask, field, order, begin, stop)
 
 
 @part

@@ -56,6 +56,11 @@ class Bound:
         bits: NDArray[np.uint64] = self.spaces[at_.BITS][height * self.words : (height + 1) * self.words]
         return bits
 
+    def order(self, field: int) -> NDArray[np.int32]:
+        """The rows by the values of a field."""
+        order: NDArray[np.int32] = self.kept[at_.ORDER]._kept[field]
+        return order
+
     def put(self, height: int, rows: Iterable[int]) -> None:
         """Write one bitset of the stack."""
         self.level(height)[:] = bits_of(rows, self.words)

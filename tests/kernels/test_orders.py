@@ -55,9 +55,9 @@ def check(at: Bound, passing: set[int], first: int, stop: int) -> None:
     """Both walks between two places; of the first the order's first place is begun at too."""
     mask = at.level(0)
     inside = [place for place in range(first, stop) if place in passing]
-    found = next_passing(at.frame.handle, mask, 0, first, stop)
+    found = next_passing(at.frame.handle, mask, 0, at.order(0), first, stop)
     assert found == (inside[0] if inside else stop), (first, stop)
-    found = last_passing(at.frame.handle, mask, 0, first, stop)
+    found = last_passing(at.frame.handle, mask, 0, at.order(0), first, stop)
     assert found == (inside[-1] if inside else first - 1), (first, stop)
 
 
@@ -121,5 +121,5 @@ def test_passing__of_equal_values_is_catalog_order(value: float) -> None:
     assert at.kept[at_.SIZE] == 513
     places = [0]
     for _ in range(3):
-        places.append(next_passing(at.frame.handle, at.level(0), 0, places[-1], 513) + 1)
+        places.append(next_passing(at.frame.handle, at.level(0), 0, at.order(0), places[-1], 513) + 1)
     assert [place - 1 for place in places[1:]] == [3, 400, 512]

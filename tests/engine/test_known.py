@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from typing import Any
 
@@ -95,3 +96,30 @@ def test_rank_rows__of_ever_new_policies_keeps_no_more_than_two_batches(monkeypa
         gc.collect()
         assert sum(ref() is not None for ref in kept) <= 2 * 9
     assert again
+
+
+def test_rank_rows__waits_for_no_other_that_is_keeping_its_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a child that is forked meanwhile would wait for ever."""
+    engine = tr.Engine(ABC, threads=1)
+    batches = [
+        tuple(policy_of(ABC, ["cmp", "bench", "ge", float(at)]) for at in range(first, first + 200))
+        for first in (0, 200)
+    ]
+    keep = Known.extended
+    ranked: list[int] = []
+    waits: list[bool] = []
+
+    def meanwhile(self: Known, *arguments: Any) -> Known:
+        monkeypatch.setattr(Known, "extended", keep)
+        other = threading.Thread(target=lambda: ranked.append(len(engine.rank_rows(batches[1]).ranked)), daemon=True)
+        other.start()
+        other.join(20)
+        waits.append(other.is_alive())
+        return keep(self, *arguments)
+
+    monkeypatch.setattr(Known, "extended", meanwhile)
+    assert engine.rank_rows(batches[0]).ranked[:2].tolist() == [4, 0]
+    assert (waits, ranked) == ([False], [200])
+    for batch in batches:
+        again = engine.rank_rows(batch)
+        assert again.survived.tolist() == [engine.rank(policy).survivors for policy in batch]

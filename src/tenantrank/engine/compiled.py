@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -64,7 +63,6 @@ class Compiled:
         self._fragments: dict[Version, Fragments] = {version: {} for version in VERSIONS}
         self._batches: tuple[Batch, ...] = ()
         self._known = Known()
-        self._lock = threading.Lock()
 
     def reads_costs(self, term: Policy | Node) -> bool:
         """Say whether a term under the envelope may read what a call is expected to cost."""
@@ -182,9 +180,12 @@ class Compiled:
         self, sets: Sets, objects: tuple[Any, ...], places: NDArray[np.int64], identities: list[str], batch: int
     ) -> None:
         """Have policies known by their object from now on."""
-        with self._lock:
-            known = self._known if self._known.sets == sets else Known(sets)
-            self._known = known.extended(objects, places, identities, batch)
+        # Without a lock, which a forked child would wait for in vain: who is overwritten by another thread is found by
+        # its identity, and is kept then.
+        known = self._known
+        if known.sets != sets:
+            known = Known(sets)
+        self._known = known.extended(objects, places, identities, batch)
 
     def _full(self, sets: Sets) -> bool:
         return any(programs.nbytes > _PROGRAM_BYTES for programs in sets)

@@ -48,6 +48,7 @@ def test_import__leaves_heavy_optional_packages_alone() -> None:
 def test_import__compiler_and_tables_wait_for_who_needs_them() -> None:
     script = (
         "import sys, tenantrank as tr\n"
+        "assert set(tr.__all__) | {'__name__'} <= set(dir(tr))\n"
         "tr.admit, tr.Fields, tr.PolicyError, tr.builder, tr.__version__\n"
         "print([name for name in ('numpy', 'numba', 'pyarrow', 'pydantic') if name in sys.modules])\n"
         "assert tr.engine.Engine is tr.Engine and tr.catalog.Catalog is tr.Catalog\n"

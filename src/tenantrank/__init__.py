@@ -115,6 +115,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def __dir__() -> list[str]:
+    """List what there is, imported yet or not, as for completion in a console."""
+    return sorted({*globals(), *__all__})
+
+
 def _installed_version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 

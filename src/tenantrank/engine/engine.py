@@ -260,7 +260,7 @@ class Engine:
         Parameters
         ----------
         policies
-            admitted or compiled policies; equal ones may repeat
+            admitted or compiled policies; equal ones may repeat; those of large batches are kept, see `rank_rows`
         requests, seeds
             one for each policy, or ``None``
         k

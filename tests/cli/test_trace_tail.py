@@ -89,7 +89,9 @@ def test_follow__what_comes_between_its_first_two_looks_is_shown_once(
 def test_follow__a_pipe_is_served_at_once(tmp_path: Path) -> None:
     with logging(tmp_path) as log:
         log.submit(DECISION, "tr_0").result(60)
-        line = [sys.executable, "-c", "from tenantrank.cli import main; main()", "trace", "tail", "-f", "--json"]
+        # Tests that were started in the background may have been told to ignore interrupts, and programs inherit that.
+        start = "import signal; signal.signal(2, signal.default_int_handler); from tenantrank.cli import main; main()"
+        line = [sys.executable, "-c", start, "trace", "tail", "-f", "--json"]
         process = subprocess.Popen([*line, "--store", str(tmp_path / "trace.db")], stdout=subprocess.PIPE, text=True)
         # Should it never come, the test is to end all the same.
         watch = threading.Timer(300, process.kill)

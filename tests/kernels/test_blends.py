@@ -13,6 +13,7 @@ from tenantrank_kernels import JIT_DISABLED
 from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
 from tenantrank_kernels.blends import blend_scores, candidates
+from tenantrank_kernels.machine import EIGHT
 from tenantrank_kernels.scores import find_ends
 from tests.kernels import reference
 from tests.kernels.bound import PARTS, bound, with_mask
@@ -103,6 +104,8 @@ class Blend:
         chosen[: len(rows)] = rows
         blend_scores(self._at.frame.handle, self._at.scratch.handle, 0, chosen, len(rows))
         assert chosen[: len(rows)].tolist() == rows
+        # What fills the last eight is read as well, and must be rows.
+        assert set(chosen[: -(-len(rows) // EIGHT) * EIGHT].tolist()) == set(rows)
         found: list[float] = self._at.spaces[at_.VECTORS][: len(rows)].tolist()
         return found
 
@@ -249,6 +252,7 @@ def test_candidates__give_no_bound_where_a_sum_may_not_fit_single_precision() ->
 @pytest.mark.parametrize("size", [1025] if JIT_DISABLED else [1025, 5000])
 def test_candidates__of_ordinary_offers_are_few(size: int) -> None:
     counts = []
+    of_many = []
     for seed in SEEDS:
         rng = Random(seed)
         offers = offers_of(
@@ -257,11 +261,15 @@ def test_candidates__of_ordinary_offers_are_few(size: int) -> None:
             [float(rng.randrange(100, 5000)) for _ in range(size)],
         )
         parts: list[Part] = [(0, True, [None, 0.5]), (1, True, [0.3]), (2, True, [None, 0.2])]
-        found = Blend(parts, offers, {row for row in range(size) if row % 3}).candidates(8)
+        blend = Blend(parts, offers, {row for row in range(size) if row % 3})
+        found, many = blend.candidates(8), blend.candidates(32)
         assert found is not None
+        assert many is not None
         counts.append(len(found))
+        of_many.append(len(many))
     assert sum(counts) / len(counts) < 20
     assert max(counts) < 40
+    assert max(of_many) < 64
 
 
 def test_candidates__of_two_negs() -> None:

@@ -169,10 +169,10 @@ class _Arena:
         self.array[at : self.used] = values
 
     def _room_for(self, more: int) -> int:
-        at = self.used
-        self.used = end = at + more
+        at, end = self.used, self.used + more
         if end > len(self.array):
             longer = np.zeros(max(2 * len(self.array), end), dtype=self.array.dtype)
             longer[:at] = self.array[:at]
             self._hold(longer)
+        self.used = end  # once there is room: no memory for it leaves all as it was
         return at

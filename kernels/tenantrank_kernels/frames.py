@@ -20,27 +20,28 @@ PLAIN = JIT_DISABLED or BOUNDS_CHECKED
 """Whether kernels take arrays in place of addresses."""
 
 # A catalog under one set of observations, n offers padded to the width: a multiple of 512, 64 to a word. The first
-# seven are tables with one array for each field; those behind COLUMNS are there only for fields that some program
+# eight are tables with one array for each field; those behind COLUMNS are there only for fields that some program
 # compares, or ranks by.
 COLUMNS = 0  # (width,) doubles, unknown values replaced by the field's default; no NaN, no negative zero
 SINGLE_COLUMNS = 1  # (width,) the same in single precision, rounded to nearest
 ORDER = 2  # (n,) int32, rows by value, then by row
-ORDERED = 3  # (n,) doubles, the values in that order
-RUN_FIRST = 4  # (n,) int32, for each place of the order, the first place with an equal value
-RUN_END = 5  # (n,) int32, and one past the last
-MARKS = 6  # (marks, words), bitsets of the first 0, step, 2 step, … rows of the order
-ROWS = 7  # (atoms, words), bitsets; row 0 has the bit of every offer and no other
-LIVE_ROWS = 8  # (requests, 5, words)
-REQUEST_COLUMNS = 9  # (requests, 3, width)
-CODE = 10  # int32, programs
-NUMBERS = 11  # doubles, the numbers of programs
-CUTS = 12  # int32, for each number a field is compared with, how many values of the field lie on its lower side
-WORDS = 13  # integers from here on: words of a bitset
-WIDTH = 14
-SIZE = 15  # offers
-FIELDS = 16
-SHIFT = 17  # the step of the marks is 1 << shift
-MARK_COUNT = 18  # marks of a field
+FALLING = 3  # (n,) int32, rows by value, the greatest first, then by row
+ORDERED = 4  # (n,) doubles, the values in the first order
+RUN_FIRST = 5  # (n,) int32, for each place of the first order, the first place with an equal value
+RUN_END = 6  # (n,) int32, and one past the last
+MARKS = 7  # (marks, words), bitsets of the first 0, step, 2 step, … rows of the order
+ROWS = 8  # (atoms, words), bitsets; row 0 has the bit of every offer and no other
+LIVE_ROWS = 9  # (requests, 5, words)
+REQUEST_COLUMNS = 10  # (requests, 3, width)
+CODE = 11  # int32, programs
+NUMBERS = 12  # doubles, the numbers of programs
+CUTS = 13  # int32, for each number a field is compared with, how many values of the field lie on its lower side
+WORDS = 14  # integers from here on: words of a bitset
+WIDTH = 15
+SIZE = 16  # offers
+FIELDS = 17
+SHIFT = 18  # the step of the marks is 1 << shift
+MARK_COUNT = 19  # marks of a field
 
 # Scratch: written anew for each program, shared with no other thread.
 BITS = 0  # (depth, words), with two places more than any program's stack needs

@@ -202,6 +202,12 @@ def _rescaled_plain(block: Any, low: float, high: float) -> Any:
     return scaled if high > low else np.zeros(EIGHT)
 
 
+def _clamped(context: Any, builder: Any, block: Any, low: Any, high: Any) -> Any:
+    least, most = (_same_in_all(context, builder, end, _DOUBLES) for end in (low, high))
+    below = builder.select(builder.fcmp_ordered(">", block, most), most, block)
+    return builder.select(builder.fcmp_ordered("<", block, least), least, below)
+
+
 def _gathering() -> Any:
     def gather(_: Any, source: Any, rows: Any, at: Any) -> Any:
         def make(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -282,6 +288,10 @@ minus = _making(_DOUBLES, (_DOUBLES, _DOUBLES), lambda _, builder, a, b: builder
 times = _making(_DOUBLES, (_DOUBLES, _DOUBLES), lambda _, builder, a, b: builder.fmul(a, b), lambda a, b: a * b)
 rescaled = _making(_DOUBLES, (_DOUBLES, types.float64, types.float64), _rescaled, _rescaled_plain)
 """A block rescaled to 0–1 between two ends, as `normalize` of `scores` does where values are pinned."""
+clamped = _making(
+    _DOUBLES, (_DOUBLES, types.float64, types.float64), _clamped, lambda a, b, c: np.where(a < b, b, np.where(a > c, c, a))
+)
+"""A block held between two numbers; the first wins where it is the greater."""
 greater = _making(
     _SINGLES,
     (_SINGLES, _SINGLES),

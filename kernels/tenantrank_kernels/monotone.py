@@ -15,9 +15,24 @@ from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
 from tenantrank_kernels._compile import part
 from tenantrank_kernels.conditions import write_cut
-from tenantrank_kernels.machine import doubles, integers, longs, lowest, table, words
-from tenantrank_kernels.orders import last_passing, next_passing
-from tenantrank_kernels.scores import end_places
+from tenantrank_kernels.machine import (
+    EIGHT,
+    clamped,
+    double_in_all,
+    doubles,
+    gathered,
+    integers,
+    longs,
+    lowest,
+    minus,
+    rescaled,
+    store_doubles,
+    table,
+    times,
+    words,
+)
+from tenantrank_kernels.orders import first_places, last_passing, next_passing
+from tenantrank_kernels.scores import bounds_of
 
 UNDECIDED = -1
 MOST = 48  # places up to which each row found is put among those before it by catalog order
@@ -130,6 +145,26 @@ def _settle_ties(
 
 
 @part
+def _scores_of(frame: Any, begin: int, end: int, numbers: int, low: float, high: float, block: Any) -> Any:
+    """Do for eight values what `value_score` does for one."""
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    constants = doubles(entries[at_.NUMBERS])
+    for at in range(begin + 3, end, 3):
+        operation = code[at]
+        if operation == op.NORMALIZE:
+            block = rescaled(block, low, high)
+        elif operation == op.NEGATE:
+            block = minus(double_in_all(1.0), block)
+        elif operation == op.SCALE:
+            block = times(double_in_all(constants[numbers + code[at + 2]]), block)
+        elif operation == op.CLAMP:
+            number = numbers + code[at + 2]
+            block = clamped(block, constants[number], constants[number + 1])
+    return block
+
+
+@part
 def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any, first: int) -> int:
     """Rank the rows that pass under a program whose scorer rises or falls with one field.
 
@@ -146,7 +181,10 @@ def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any,
     score alike and more than `MOST` places are wanted
     """
     entries = table(frame)
-    mask = words(table(scratch)[at_.BITS])
+    spaces = table(scratch)
+    mask = words(spaces[at_.BITS])
+    places = integers(spaces[at_.PLACES])
+    found = doubles(spaces[at_.VECTORS])
     code = integers(entries[at_.CODE])
     numbers = code[at + op.NUMBERS]
     begin = at + op.HEADER + 3 * code[at + op.FILTER]
@@ -154,55 +192,49 @@ def walk(frame: Any, scratch: Any, at: int, wanted: int, rows: Any, scores: Any,
     field = code[end]
     order = integers(longs(entries[at_.ORDER])[field])
     ordered = doubles(longs(entries[at_.ORDERED])[field])
-    least, greatest = end_places(frame, mask, end, numbers)
-    low, high = ordered[least], ordered[greatest]
-    filled = 0
-    mixed = False  # whether values that differ have the score at hand
+    least, stop = bounds_of(frame, end, numbers)
+    last = wanted - 1
     if code[at + op.MODE] == op.LEAST_FIRST:
-        place = least
-        score = value_score(frame, begin, end, numbers, low, high, low)
-        value = low
-        while True:
-            if ordered[place] != value:
-                value = ordered[place]
-                earlier = score
-                score = value_score(frame, begin, end, numbers, low, high, value)
-                mixed = score == earlier
-                if mixed and wanted > MOST:
-                    return UNDECIDED
-            _insert(rows, scores, first, filled, order[place], score)
-            filled += 1
-            if filled == wanted or place == greatest:
-                break
-            place = next_passing(frame, mask, field, order, place + 1, greatest)
-        beyond = integers(longs(entries[at_.RUN_END])[field])[place]
+        first_places(frame, mask, field, order, False, least, stop, wanted, places)
+        for i in range(wanted):
+            rows[first + i] = order[places[i]]
+        least = places[0]
+        greatest = last_passing(frame, mask, field, order, least, stop)
+        beyond = integers(longs(entries[at_.RUN_END])[field])[places[last]]
         more = beyond <= greatest
     else:
-        run_first = integers(longs(entries[at_.RUN_FIRST])[field])
-        place = greatest
-        while True:
-            # Within a stretch of equal values, forward: the catalog's order.
-            stop = place
-            place = max(least, run_first[stop])
-            score = value_score(frame, begin, end, numbers, low, high, ordered[stop])
-            mixed = filled > 0 and score == scores[first + filled - 1]
-            if mixed and wanted > MOST:
-                return UNDECIDED
-            start = place
-            place = next_passing(frame, mask, field, order, place, stop)
-            while True:
-                _insert(rows, scores, first, filled, order[place], score)
-                filled += 1
-                if filled == wanted or place == stop:
-                    break
-                place = next_passing(frame, mask, field, order, place + 1, stop)
-            if filled == wanted or start == least:
-                break
-            place = last_passing(frame, mask, field, order, least, start)
-        beyond = max(least, run_first[stop]) - 1
+        size = entries[at_.SIZE]
+        falling = integers(longs(entries[at_.FALLING])[field])
+        first_places(frame, mask, field, falling, True, size - stop, size - least, wanted, places)
+        for i in range(wanted):
+            rows[first + i] = falling[places[i]]
+            # A place of the order with the same value.
+            places[i] = size - 1 - places[i]
+        greatest = integers(longs(entries[at_.RUN_END])[field])[places[0]] - 1
+        least = next_passing(frame, mask, field, order, least, stop)
+        beyond = integers(longs(entries[at_.RUN_FIRST])[field])[places[last]] - 1
         more = beyond >= least
-    if more and not mixed:
-        mixed = value_score(frame, begin, end, numbers, low, high, ordered[beyond]) == scores[first + filled - 1]
+    low, high = ordered[least], ordered[greatest]
+    lanes = wanted
+    if more:
+        places[wanted] = beyond
+        lanes += 1
+    padded = lanes
+    while padded % EIGHT:
+        places[padded] = places[0]
+        padded += 1
+    for i in range(0, padded, EIGHT):
+        store_doubles(found, i, _scores_of(frame, begin, end, numbers, low, high, gathered(ordered, places, i)))
+    mixed = False  # whether values that differ score alike
+    scores[first] = found[0]
+    for i in range(1, wanted):
+        scores[first + i] = found[i]
+        mixed |= (found[i] == found[i - 1]) & (ordered[places[i]] != ordered[places[i - 1]])
     if mixed:
+        if wanted > MOST:
+            return UNDECIDED
+        for i in range(1, wanted):
+            _insert(rows, scores, first, i, rows[first + i], scores[first + i])
+    if mixed or (more and found[wanted] == found[last]):
         _settle_ties(frame, scratch, at, least, greatest, wanted, rows, scores, first)
-    return filled
+    return wanted

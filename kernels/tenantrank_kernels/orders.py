@@ -12,6 +12,7 @@ from tenantrank_kernels._compile import kernel, part, small_part
 from tenantrank_kernels.machine import WORDS, any_set, both, integers, load_bits, longs, table, without, words
 
 _ONE = np.uint64(1)
+_STRIDE = 8  # places looked at together
 _PATIENCE = 64  # places looked at one by one before whole stretches are skipped
 
 
@@ -21,6 +22,7 @@ def fill_order(
     order: NDArray[np.int32],
     shift: int,
     count: int,
+    falling: NDArray[np.int32],
     ordered: NDArray[np.float64],
     run_first: NDArray[np.int32],
     run_end: NDArray[np.int32],
@@ -33,7 +35,8 @@ def fill_order(
     values : (at least n,), no NaN
     order : (n,), its rows by value, then by row
     shift : marks stand 1 << shift places apart; count : words of a bitset
-    ordered : (n,), written: the values in order
+    falling : (n,), written: the rows by value, the greatest first, then by row
+    ordered : (n,), written: the values in the order given
     run_first, run_end : (n,), written: the stretch of equal values that each place belongs to
     marks : (m count,), written: bitsets of the rows before each mark, the last of all rows
     """
@@ -49,6 +52,8 @@ def fill_order(
         run_first[place] = first
     for earlier in range(first, size):
         run_end[earlier] = size
+    for place in range(size):
+        falling[size - run_end[place] + place - run_first[place]] = order[place]
     for w in range(count):
         marks[w] = np.uint64(0)
     for mark in range(1, marks.shape[0] // count):
@@ -79,6 +84,59 @@ def _any_between(frame: Any, mask: Any, field: int, low: int, high: int) -> bool
         if any_set(both(load_bits(mask, w), between)):
             return True
     return False
+
+
+@part
+def first_places(
+    frame: Any, mask: Any, field: int, order: Any, falling: bool, place: int, stop: int, wanted: int, places: Any
+) -> None:
+    """Write the first places of an order, from ``place`` on, before ``stop``, whose rows pass.
+
+    Parameters
+    ----------
+    frame : see `frames`; mask : a bitset, of rows
+    field : whose order this is; ``falling`` says that it begins with the greatest values
+    wanted : how many places are needed; there are so many
+    places : int32, written
+    """
+    found = 0
+    while True:
+        patient = min(stop, place + _PATIENCE)
+        # Each place is written, and counts only if it passes: a branch for each would be mispredicted too often.
+        while found < wanted and place + _STRIDE <= patient:
+            for i in range(place, place + _STRIDE):
+                row = order[i]
+                places[found] = i
+                found += np.int64((mask[row >> 6] >> np.uint64(row & 63)) & _ONE)
+            place += _STRIDE
+        while found < wanted and place < patient:
+            places[found] = place
+            found += np.int64(passes(mask, order[place]))
+            place += 1
+        if found >= wanted:
+            return
+        if falling:
+            place = _next_falling(frame, mask, field, place, stop)
+        else:
+            place = _far_next(frame, mask, field, place, stop)
+
+
+@part
+def _next_falling(frame: Any, mask: Any, field: int, place: int, stop: int) -> int:
+    """Give the first place of the falling order from ``place`` on whose row passes; there is one before ``stop``."""
+    entries = table(frame)
+    size = entries[at_.SIZE]
+    order = integers(longs(entries[at_.ORDER])[field])
+    run_first = integers(longs(entries[at_.RUN_FIRST])[field])
+    run_end = integers(longs(entries[at_.RUN_END])[field])
+    # Places of the order hold the same stretches of equal values, from behind.
+    first, end = run_first[size - 1 - place], run_end[size - 1 - place]
+    found = next_passing(frame, mask, field, order, first + place - (size - end), end)
+    if found == end:
+        within = last_passing(frame, mask, field, order, size - stop, first)
+        first, end = run_first[within], run_end[within]
+        found = next_passing(frame, mask, field, order, first, end)
+    return size - end + found - first
 
 
 @small_part

@@ -8,7 +8,7 @@ import numpy as np
 
 from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
-from tenantrank_kernels._compile import part
+from tenantrank_kernels._compile import part, small_part
 from tenantrank_kernels.conditions import pass_conditions
 from tenantrank_kernels.machine import doubles, integers, longs, table, words
 from tenantrank_kernels.orders import last_passing, next_passing, passes
@@ -58,6 +58,21 @@ def normalize(values: Any, first: int, count: int, low: float, high: float, pinn
         values[i] = scaled
 
 
+@small_part
+def bounds_of(frame: Any, at: int, numbers: int) -> tuple[int, int]:
+    """Give the places of a field's order between which the filter's own bounds on the field let rows pass.
+
+    ``at`` is where the field's ends stand in the code, ``numbers`` where the program's numbers begin.
+    """
+    entries = table(frame)
+    code = integers(entries[at_.CODE])
+    cuts = integers(entries[at_.CUTS])
+    low, high = code[at + 1], code[at + 2]
+    begin: Any = np.int64(cuts[numbers + low]) if low >= 0 else 0
+    stop: Any = np.int64(cuts[numbers + high]) if high >= 0 else entries[at_.SIZE]
+    return begin, stop
+
+
 @part
 def end_places(frame: Any, mask: Any, at: int, numbers: int) -> tuple[int, int]:
     """Give the first and the last place of a field's order whose row passes.
@@ -70,11 +85,8 @@ def end_places(frame: Any, mask: Any, at: int, numbers: int) -> tuple[int, int]:
     at : where the ends stand in the code; numbers : where the program's numbers begin
     """
     entries = table(frame)
-    code = integers(entries[at_.CODE])
-    cuts = integers(entries[at_.CUTS])
-    field, low, high = code[at], code[at + 1], code[at + 2]
-    begin: Any = np.int64(cuts[numbers + low]) if low >= 0 else 0
-    stop: Any = np.int64(cuts[numbers + high]) if high >= 0 else entries[at_.SIZE]
+    field = integers(entries[at_.CODE])[at]
+    begin, stop = bounds_of(frame, at, numbers)
     order = integers(longs(entries[at_.ORDER])[field])
     least = next_passing(frame, mask, field, order, begin, stop)
     return least, last_passing(frame, mask, field, order, begin, stop)

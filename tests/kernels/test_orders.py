@@ -28,9 +28,11 @@ def test_fill_order__makes_what_sorting_makes(run: Any, size: int, shift: int) -
         order = order_of(values)
         ordered = [values[row] for row in order]
         words, marks = words_of(size), mark_count(size, shift)
+        falling = np.full(size, -7, np.int32)
         made = np.full(size, math.nan), np.full(size, -7, np.int32), np.full(size, -7, np.int32)
         bits = np.full(marks * words, 77, dtype=np.uint64)
-        run(doubles([*values, -5.0]), np.array(order, dtype=np.int32), shift, words, *made, bits)
+        run(doubles([*values, -5.0]), np.array(order, dtype=np.int32), shift, words, falling, *made, bits)
+        assert falling.tolist() == sorted(range(size), key=lambda row: -values[row])
         assert made[0].tolist() == ordered
         assert made[1].tolist() == [ordered.index(value) for value in ordered]
         assert made[2].tolist() == [ordered.index(value) + ordered.count(value) for value in ordered]

@@ -25,6 +25,7 @@ class Order:
 
     singles: NDArray[np.float32]
     order: NDArray[np.int32]
+    falling: NDArray[np.int32]
     ordered: NDArray[np.float64]
     run_first: NDArray[np.int32]
     run_end: NDArray[np.int32]
@@ -33,11 +34,12 @@ class Order:
     @property
     def parts(self) -> tuple[NDArray[Any], ...]:
         """The arrays in the order of a frame's tables."""
-        return self.singles, self.order, self.ordered, self.run_first, self.run_end, self.marks
+        return self.singles, self.order, self.falling, self.ordered, self.run_first, self.run_end, self.marks
 
 
 _UNMADE = Order(
     np.zeros(0, np.float32),
+    np.zeros(0, np.int32),
     np.zeros(0, np.int32),
     np.zeros(0, np.float64),
     np.zeros(0, np.int32),
@@ -185,12 +187,13 @@ class Observations:
         made = Order(
             singles,
             order,
+            np.empty(self.size, dtype=np.int32),
             np.empty(self.size),
             np.empty(self.size, dtype=np.int32),
             np.empty(self.size, dtype=np.int32),
             np.empty(self._mark_count * self.words, dtype=np.uint64),
         )
-        fill_order(values, order, self._shift, self.words, made.ordered, made.run_first, made.run_end, made.marks)
+        fill_order(values, order, self._shift, self.words, *made.parts[2:])
         self._orders[field] = made
         tables = list(self._tables)
         for table, part in enumerate(made.parts, 1):

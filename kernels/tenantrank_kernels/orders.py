@@ -86,7 +86,7 @@ def _any_between(frame: Any, mask: Any, field: int, low: int, high: int) -> bool
     return False
 
 
-@part
+@small_part
 def first_places(
     frame: Any, mask: Any, field: int, order: Any, falling: bool, place: int, stop: int, wanted: int, places: Any
 ) -> None:

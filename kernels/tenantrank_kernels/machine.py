@@ -289,7 +289,10 @@ times = _making(_DOUBLES, (_DOUBLES, _DOUBLES), lambda _, builder, a, b: builder
 rescaled = _making(_DOUBLES, (_DOUBLES, types.float64, types.float64), _rescaled, _rescaled_plain)
 """A block rescaled to 0–1 between two ends, as `normalize` of `scores` does where values are pinned."""
 clamped = _making(
-    _DOUBLES, (_DOUBLES, types.float64, types.float64), _clamped, lambda a, b, c: np.where(a < b, b, np.where(a > c, c, a))
+    _DOUBLES,
+    (_DOUBLES, types.float64, types.float64),
+    _clamped,
+    lambda a, b, c: np.where(a < b, b, np.where(a > c, c, a)),
 )
 """A block held between two numbers; the first wins where it is the greater."""
 greater = _making(

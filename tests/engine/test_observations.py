@@ -32,6 +32,7 @@ def test_make_order__is_by_value_then_by_row() -> None:
     observations._make_order(0, None)
     order = observations._orders[0]
     assert order.order.tolist() == [5, 1, 4, 0, 2, 3]
+    assert order.falling.tolist() == [3, 0, 2, 1, 4, 5]
     assert order.ordered.tolist() == sorted(values)
     assert order.run_first.tolist() == [0, 1, 1, 3, 3, 5]
     assert order.run_end.tolist() == [1, 3, 3, 5, 5, 6]

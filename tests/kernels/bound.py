@@ -91,7 +91,12 @@ def bound(offers: Offers, programs: Sequence[Program] = (), shift: int = SHIFT, 
         Frame(columns),
         Frame(singles),
         Frame([_integers(order) for order in orders]),
-        Frame([_integers(sorted(order, key=lambda row: -column[row])) for order, column in zip(orders, offers.columns, strict=True)]),
+        Frame(
+            [
+                _integers(sorted(order, key=lambda row: -column[row]))
+                for order, column in zip(orders, offers.columns, strict=True)
+            ]
+        ),
         Frame([np.array(values, dtype=np.float64) for values in sorted_columns]),
         Frame([_integers([bisect_left(values, value) for value in values]) for values in sorted_columns]),
         Frame([_integers([bisect_right(values, value) for value in values]) for values in sorted_columns]),

@@ -71,6 +71,11 @@ def rescale(values: Any, rows: Any, low: float, high: float, target: Any) -> Non
 
 
 @part
+def clamp(values: Any, rows: Any, low: float, high: float, target: Any) -> None:
+    machine.store_doubles(target, 0, machine.clamped(machine.gathered(values, rows, 0), low, high))
+
+
+@part
 def take_greater(a: Any, b: Any, target: Any) -> None:
     machine.store_singles(target, 0, machine.greater(machine.load_singles(a, 0), machine.load_singles(b, 0)))
 
@@ -262,6 +267,16 @@ def test_rescaled__is_normalize_lane_by_lane(seed: int) -> None:
     normalize(wanted, 0, EIGHT, low, high, True)
     rescale(values, np.arange(EIGHT, dtype=np.int32), low, high, found)
     assert found.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_clamped__holds_each_lane_and_looks_at_the_low_end_first(seed: int) -> None:
+    rng = Random(seed)
+    values, found = doubles(rng, EIGHT), np.zeros(EIGHT)
+    low, high = rng.choice((doubles(rng, 2).tolist(), (values[0], values[1]), (-0.0, 0.0), (0.0, -0.0)))
+    clamp(values, np.arange(EIGHT, dtype=np.int32), low, high, found)
+    wanted = [low if value < low else (high if value > high else value) for value in values.tolist()]
+    assert found.tobytes() == np.array(wanted).tobytes()
 
 
 @pytest.mark.parametrize("seed", range(10))

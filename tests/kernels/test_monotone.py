@@ -112,10 +112,13 @@ def test_walk__orders_values_that_differ_and_score_alike_by_catalog_order(
         # The last place of all, or the first, ties with the one that is nearest to it.
         [9.0, 1.0, 2.0, 3.0, 4.0, 4.5, 6.0],
         [1.0, 9.0, 8.0, 7.0, 6.0, 5.5, 1.5],
+        # Of the best value not all rows pass, and others tie with those that do.
+        [7.0, 7.0, 7.0, 7.0, 6.5, 6.0, 1.0],
+        [1.0, 1.0, 1.0, 1.0, 1.5, 1.75, 9.0],
     ]
     for column in columns:
         offers = offers_of(column)
-        for passed in (set(range(7)), {0, 2, 3, 6}, {1, 4, 5}):
+        for passed in (set(range(7)), {0, 2, 3, 6}, {1, 4, 5}, {3, 4, 5}):
             if wanted <= len(passed):
                 assert compare(program_of(steps, numbers, mode), offers, passed, wanted)
 

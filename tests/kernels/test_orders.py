@@ -11,7 +11,9 @@ import pytest
 
 from tenantrank_kernels import JIT_DISABLED, fill_order, orders, python_body
 from tenantrank_kernels import frames as at_
-from tenantrank_kernels.orders import last_passing, next_passing, passes
+from tenantrank_kernels._compile import part
+from tenantrank_kernels.machine import integers
+from tenantrank_kernels.orders import first_places, last_passing, next_passing, passes
 from tests.kernels.bound import Bound, bound, mark_count, marks_of, with_mask, words_of
 from tests.kernels.reference import order_of, rows_of
 from tests.kernels.samples import NUMBERS, SEEDS, SIZES, doubles, draw_column, offers_of
@@ -102,6 +104,32 @@ def test_passing__agrees_for_random_masks_and_limits(size: int) -> None:
         for _ in range(30):
             first, stop = sorted((rng.randint(0, size), rng.randint(0, size)))
             check(at, passing, first, stop)
+
+
+@part
+def find_places(
+    frame: Any, mask: Any, order: Any, falling: bool, place: int, stop: int, wanted: int, places: Any
+) -> None:
+    first_places(frame, mask, 0, order, falling, place, stop, wanted, integers(places))
+
+
+@pytest.mark.parametrize("falling", [False, True], ids=["rising", "falling"])
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 65, 513, LONG])
+def test_first_places__are_those_that_pass_whatever_lies_between(size: int, falling: bool) -> None:
+    """By either order, over stretches of equal values, near and far from each other."""
+    for seed in SEEDS:
+        rng = Random(f"{size}/{seed}")
+        values = [float(rng.randrange(rng.choice((2, 20, size + 1)))) for _ in range(size)]
+        share = rng.choice((1.0, 0.5, 0.1, 0.002))
+        passing = {row for row in range(size) if rng.random() < share} | {rng.randrange(size)}
+        at = with_mask(bound(offers_of(values), shift=rng.choice((2, 4, 7))), passing)
+        order = at.kept[at_.FALLING if falling else at_.ORDER]._kept[0]
+        wanted = [place for place, row in enumerate(order.tolist()) if row in passing]
+        for count in {1, len(wanted) // 2 + 1, len(wanted)}:
+            begin, stop = rng.randint(0, wanted[0]), rng.randint(wanted[-1] + 1, size)
+            found = np.full(64 * at.words, -7, dtype=np.int32)
+            find_places(at.frame.handle, at.level(0), order, falling, begin, stop, count, found)
+            assert found[:count].tolist() == wanted[:count], (seed, count)
 
 
 def test_passing__skips_by_marks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def first_places(
     wanted : how many places are needed; there are so many
     places : int32, written
     """
-    found = 0
+    found: Any = 0
     while True:
         patient = min(stop, place + _PATIENCE)
         # Each place is written, and counts only if it passes: a branch for each would be mispredicted too often.

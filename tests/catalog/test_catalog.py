@@ -41,6 +41,13 @@ def test_strings__are_codes_in_order_of_first_appearance():
         catalog.strings("nope")
 
 
+@pytest.mark.parametrize("read", ["numbers", "flags", "capability", "strings", "lists"])
+@pytest.mark.parametrize("name", [[], {}, None, 3, b"context"])
+def test_columns__are_asked_for_by_text_alone(read: str, name: object) -> None:
+    with pytest.raises(CatalogError, match=r"^expected the name of a (field|capability|column), got "):
+        getattr(Catalog.from_records(RECORDS), read)(name)
+
+
 def test_capability__is_unknown_unless_an_offer_says_so():
     catalog = Catalog.from_records(RECORDS)
     assert catalog.capability("supports_tools").tolist() == [-1, 0, -1]

@@ -23,6 +23,7 @@ from tenantrank.catalog.schema import CAPABILITY_PREFIX, kind_of_type
 from tenantrank.catalog.tables import canonical_table
 from tenantrank.errors import CatalogError
 from tenantrank.policy.admission import shown
+from tenantrank.policy.arguments import check_type
 from tenantrank.policy.signature import DEFAULT_TIER_ORDER, Fields
 
 if TYPE_CHECKING:
@@ -316,6 +317,7 @@ class Catalog:
         CatalogError
             for a name that is not a Num field of this catalog
         """
+        check_type(field, str, "the name of a field", CatalogError)
         return self._observations.numbers(field)
 
     def flags(self, field: str) -> npt.NDArray[np.int8]:
@@ -326,13 +328,20 @@ class Catalog:
         CatalogError
             for a name that is not a Bool field of this catalog
         """
+        check_type(field, str, "the name of a field", CatalogError)
         return self._observations.flags(field)
 
     def capability(self, name: str) -> npt.NDArray[np.int8]:
         """Give a capability of every offer as int8: 1 has it, 0 has it not, −1 unknown; any name is allowed.
 
         ``context`` counts as a capability that every offer with a known, positive context window has.
+
+        Raises
+        ------
+        CatalogError
+            for what is no text
         """
+        check_type(name, str, "the name of a capability", CatalogError)
         values = self._capabilities.get(name)
         if values is None:
             column = name if name.startswith("supports_") else CAPABILITY_PREFIX + name
@@ -356,6 +365,7 @@ class Catalog:
         CatalogError
             for a name that is not a string column
         """
+        check_type(column, str, "the name of a column", CatalogError)
         found = self._strings.get(column)
         if found is None:
             data = self._column(column, "string").combine_chunks()
@@ -374,6 +384,7 @@ class Catalog:
         CatalogError
             for a name that is not a list column
         """
+        check_type(column, str, "the name of a column", CatalogError)
         return self._column(column, "list").to_pylist()  # type: ignore[no-any-return]
 
     def _column(self, name: str, kind: str) -> pa.ChunkedArray:

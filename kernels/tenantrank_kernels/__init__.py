@@ -11,7 +11,7 @@
 | `fewest_failing` | the fewest conditions that some offer fails |
 | `fingerprints` | the two-part checksums of many texts |
 | `look_up`, `enter` | the numbers of many integers in a hash table |
-| `fill_order` | a column's order, which the others read |
+| `fill_order`, `mend_order` | a column's order, which the others read; the same where a few values are others |
 
 What an instruction is stands in `opcodes`, what kernels read and write in `frames`. Kernels import nothing of the
 package above them, check nothing (the lowering has) and raise nothing. Without the JIT their bodies run as plain
@@ -24,6 +24,7 @@ from tenantrank_kernels.checksums import fingerprints
 from tenantrank_kernels.conditions import bind_programs, condition_masks
 from tenantrank_kernels.frames import Frame, handle_of
 from tenantrank_kernels.lookups import enter, look_up
+from tenantrank_kernels.mending import mend_order
 from tenantrank_kernels.misses import fewest_failing
 from tenantrank_kernels.orders import fill_order
 from tenantrank_kernels.rank import rank_one, rank_programs
@@ -47,6 +48,7 @@ __all__ = [
     "frames",
     "handle_of",
     "look_up",
+    "mend_order",
     "opcodes",
     "python_body",
     "rank_one",

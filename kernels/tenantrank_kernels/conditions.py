@@ -117,8 +117,11 @@ def pass_conditions(frame: Any, scratch: Any, begin: int, end: int, numbers: int
 
 
 @part
-def bind(frame: Any, begin: int, end: int, numbers: int) -> None:
-    """Find the cut of each comparison between two places of the code: how many values lie on its lower side."""
+def bind(frame: Any, begin: int, end: int, numbers: int, field: int) -> None:
+    """Find the cut of each comparison between two places of the code: how many values lie on its lower side.
+
+    Of comparisons of one field alone, or of any where ``field`` is -1.
+    """
     entries = table(frame)
     code = integers(entries[at_.CODE])
     bounds = doubles(entries[at_.NUMBERS])
@@ -127,6 +130,8 @@ def bind(frame: Any, begin: int, end: int, numbers: int) -> None:
         operation = code[at]
         source = operation & op.SOURCE
         if operation >= op.FIELD or (source != op.LE and source != op.LT):
+            continue
+        if field >= 0 and code[at + 1] != field:
             continue
         ordered = doubles(longs(entries[at_.ORDERED])[code[at + 1]])
         number = numbers + code[at + 2]
@@ -143,17 +148,18 @@ def bind(frame: Any, begin: int, end: int, numbers: int) -> None:
 
 
 @brief_kernel
-def bind_programs(frame: Any, programs: Any, begin: int, end: int) -> None:
+def bind_programs(frame: Any, programs: Any, begin: int, end: int, field: int) -> None:
     """Find the cuts of programs for the observations that a frame holds.
 
-    ``programs`` int64 are where programs stand in the code; those from ``begin`` on, before ``end``, are bound.
+    ``programs`` int64 are where programs stand in the code; those from ``begin`` on, before ``end``, are bound, in the
+    comparisons of one field alone where that is not -1.
     """
     code = integers(table(frame)[at_.CODE])
     starts = longs(programs)
     for t in range(begin, end):
         at = starts[t]
         first = at + op.HEADER
-        bind(frame, first, first + 3 * (code[at + op.FILTER] + code[at + op.SCORE]), code[at + op.NUMBERS])
+        bind(frame, first, first + 3 * (code[at + op.FILTER] + code[at + op.SCORE]), code[at + op.NUMBERS], field)
 
 
 @part
@@ -182,7 +188,7 @@ def condition_masks(frame: Any, scratch: Any, bounds: Any, conditions: int, mask
     starts, found = longs(bounds), words(masks)
     stack = words(table(scratch)[at_.BITS])
     count = table(frame)[at_.WORDS]
-    bind(frame, 0, starts[conditions], 0)
+    bind(frame, 0, starts[conditions], 0, -1)
     for c in range(conditions):
         pass_conditions(frame, scratch, starts[c], starts[c + 1], 0, 0, 0)
         only_offers(frame, stack)

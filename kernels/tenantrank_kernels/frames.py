@@ -8,11 +8,10 @@ Compiled with bounds checks and without the JIT a frame is a tuple of the arrays
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from ctypes import addressof, c_char
 from typing import Any
-
-import numpy as np
 
 from tenantrank_kernels._compile import BOUNDS_CHECKED, JIT_DISABLED
 
@@ -71,8 +70,8 @@ class Frame:
             self._bind()
 
     def _bind(self) -> None:
-        self._table = np.array(self.entries, dtype=np.int64)
-        self.handle = int(self._table.ctypes.data)
+        self._table = array("q", self.entries)
+        self.handle = self._table.buffer_info()[0]
 
     def replaced(self, at: int, entry: Any) -> Frame:
         """Give a frame with one entry replaced."""

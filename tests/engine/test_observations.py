@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tenantrank as tr
+from tenantrank.engine import observations as module
 from tenantrank.engine.observations import _UNMADE, Framed, Moved, Observations
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
@@ -29,7 +31,7 @@ def made(columns: list[list[float]]) -> Observations:
 def test_make_order__is_by_value_then_by_row() -> None:
     values = [2.0, 1.0, 2.0, float("inf"), 1.0, -5.0]
     observations = made([values])
-    observations._make_order(0, None)
+    observations._make_order(0)
     order = observations._orders[0]
     assert order.order.tolist() == [5, 1, 4, 0, 2, 3]
     assert order.falling.tolist() == [3, 0, 2, 1, 4, 5]
@@ -46,14 +48,14 @@ def test_changed__mends_an_order_to_what_sorting_anew_gives(size: int) -> None:
         few = [rng.choice((0.0, 1.0, 2.5, float("inf"))) for _ in range(3)]
         values = [rng.choice(few) if rng.random() < 0.7 else rng.random() for _ in range(size)]
         before = made([values, values])
-        before._make_order(0, None)
+        before._make_order(0)
         rows = sorted(rng.sample(range(size), min(size, rng.choice((1, 2, 8, 9)))))
         now = [rng.choice(few) if rng.random() < 0.5 else rng.random() for _ in rows]
         after = before.changed({0: Moved(np.array(rows), np.array(now))})
         for row, value in zip(rows, now, strict=True):
             values[row] = value
         anew = made([values, values])
-        anew._make_order(0, None)
+        anew._make_order(0)
         for found, wanted in zip(after._orders[0].parts, anew._orders[0].parts, strict=True):
             assert np.array_equal(found, wanted)
         assert after.columns[0][:size].tolist() == values
@@ -138,6 +140,44 @@ def test_frame_of__finds_the_cuts_anew_for_another_set_of_programs_and_after_a_c
     assert cuts_of(framed(observations, other), 3) == [0, 1, 2]
 
 
+def test_changed__finds_the_cuts_of_what_moved_and_keeps_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    observations = made([[3.0, 1.0, 2.0], [9.0, 8.0, 7.0], [0.0, 0.0, 0.0]])
+    programs = Programs()
+    for number, (field, bound) in enumerate([(0, 2.0), (1, 8.0), (0, 1.0)]):
+        programs.add(str(number), comparing(field, [bound]))
+    before = framed(observations, programs)
+    assert cuts_of(before, 6) == [0, 2, 0, 2, 0, 1]
+    bound_now: list[tuple[int, int, int]] = []
+    right = module.binder()
+
+    def noted(frame: Any, begins: Any, begin: int, end: int, field: int) -> None:
+        bound_now.append((begin, end, field))
+        right(frame, begins, begin, end, field)
+
+    monkeypatch.setattr(module, "binder", lambda: noted)
+    once = observations.changed({1: Moved(np.array([0]), np.array([1.0]))})
+    twice = once.changed({0: Moved(np.array([1]), np.array([5.0]))})  # what moved before is found too
+    programs.add("later", comparing(1, [9.0]))
+    assert cuts_of(framed(twice, programs), 8) == [0, 1, 0, 3, 0, 0, 0, 3]
+    assert sorted(bound_now) == [(0, 3, 0), (0, 3, 1), (3, 4, -1)]
+    bound_now.clear()
+    framed(twice, programs)
+    assert bound_now == []
+    assert cuts_of(framed(once, programs), 8) == [0, 2, 0, 3, 0, 1, 0, 3]
+    assert cuts_of(before, 6) == [0, 2, 0, 2, 0, 1]
+    whole = twice.with_column(1, np.array([7.0, 8.0, 9.0] + [0.0] * 509))
+    assert cuts_of(framed(whole, programs), 8) == [0, 1, 0, 2, 0, 0, 0, 3]
+
+
+def test_frame_of__binds_some_programs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BOUND_AT_ONCE", 7)
+    observations, programs = made([[3.0, 1.0, 2.0]]), Programs()
+    for number in range(30):
+        programs.add(str(number), comparing(0, [number / 8]))
+    wanted = [sum(value <= number / 8 for value in (3.0, 1.0, 2.0)) for number in range(30)]
+    assert cuts_of(framed(observations, programs), 60)[1::2] == wanted
+
+
 def test_frame__is_for_code_that_is_no_program() -> None:
     observations = made([[3.0, 1.0, 2.0], [9.0, 8.0, 7.0]])
     code, numbers = np.array([op.LE, 1, 0], dtype=np.int32), np.array([8.0])
@@ -154,7 +194,7 @@ def test_observations__have_some_hundred_marks_whatever_the_size(size: int) -> N
     observations = Observations([np.zeros(64 * words)], size, words)
     assert 1 <= observations._mark_count <= 513
     assert (observations._mark_count - 1) << observations._shift >= size
-    observations._make_order(0, None)
+    observations._make_order(0)
     assert len(observations._orders[0].marks) == observations._mark_count * words
 
 

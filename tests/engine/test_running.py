@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tenantrank as tr
 from tenantrank.engine import crew, running
 from tenantrank.engine import programs as programs_module
+from tenantrank.engine.observations import Observations
 from tenantrank.engine.running import Prepared, Ranked
 from tenantrank.policy.signature import V1, V2
 from tenantrank_kernels import opcodes as op
@@ -73,6 +75,56 @@ def test_ready_for__is_good_for_all_programs_that_there_are(monkeypatch: pytest.
         assert ready is not None
         kept.append(ready.frame)
     assert 3 <= len({id(frame) for frame in kept}) < 25
+
+
+def test_ready_for__grows_in_place_as_long_as_its_frame_and_scratch_serve() -> None:
+    engine = tr.Engine(CATALOG)
+    plain = engine._now.plain(V2)
+    shallow = [policy_of(CATALOG, ["cmp", "price_in", "le", at], ["field", "price_in"]) for at in (1.0, 2.0, 3.0)]
+    engine.rank(shallow[0])
+    first = plain.ready
+    assert first is not None
+    last, call, desk = first.last, first.call, first.desk
+    engine.rank(shallow[1])
+    assert plain.ready is first
+    assert first.last > last
+    assert (first.call, first.desk, first.held.programs) == (call, desk, 2)
+    grown = first.last
+    parts = [["and", ["is", "has_tee"], ["or", ["is", "no_log"], ["and", ["is", "trains"], ["is", "region_eu"]]]]] * 2
+    deep = policy_of(CATALOG, ["or", *parts, ["and", ["not", ["provider_eq", "p"]], ["or", *parts, ["top"]]]])
+    wide = policy_of(CATALOG, ["top"], ["add", *(["scale", at, ["field", "price_in"]] for at in (1, 2, 3, 4))])
+    for needy in (deep, wide):
+        engine.rank(needy)
+    assert plain.ready is not first
+    assert (first.last, first.held.programs) == (grown, 2)
+    # The engine that still has the first one ranks on with what is good for all.
+    engine._ready = first
+    for policy in [*shallow, deep, wide]:
+        assert engine.rank(policy, k=2).offer_ids == tr.Engine(CATALOG).rank(policy, k=2).offer_ids
+
+
+def test_ready_for__of_several_threads_lets_one_after_the_other_say_what_it_is_good_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who was overtaken would take back what the other bound, while a batch counts on it."""
+    engine = tr.Engine(CATALOG)
+    plain = engine._now.plain(V2)
+    inside: list[bool] = []
+    right = Observations.frame_of
+
+    def watched(*arguments: Any) -> Any:
+        inside.append(plain._lock.locked())
+        return right(*arguments)
+
+    monkeypatch.setattr(Observations, "frame_of", watched)
+    policies = [policy_of(CATALOG, ["cmp", "price_in", "le", at / 8], ["field", "price_in"]) for at in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda policy: engine.rank(policy, k=2).offer_ids, policies))
+    assert inside
+    assert all(inside)
+    assert plain.ready is not None
+    assert plain.ready_for(engine._now.compiled.programs[V2]).held.programs == 200
+    assert found == [tr.Engine(CATALOG).rank(policy, k=2).offer_ids for policy in policies]
 
 
 def test_several__requests_are_laid_end_to_end() -> None:

@@ -124,7 +124,7 @@ def test_bind__counts_the_values_on_the_lower_side(size: int) -> None:
     at = bound(offers, [only(code, numbers)])
     wanted = [cut_of(offers.columns[a], operation & op.SOURCE, numbers[b]) for operation, a, b in code]
     at.cuts[:] = NO_CUT
-    bind(at.frame.handle, op.HEADER, op.HEADER + 3 * len(code), 1)
+    bind(at.frame.handle, op.HEADER, op.HEADER + 3 * len(code), 1, -1)
     # The rubbish before the numbers, the temperature and the rubbish behind are compared with nothing.
     assert at.cuts.tolist() == [NO_CUT, NO_CUT, *wanted, NO_CUT]
 
@@ -135,7 +135,7 @@ def test_bind__passes_over_all_that_is_no_comparison() -> None:
     others = [source | join | turned for source in (op.ROW, op.LIVE) for join in JOINS for turned in (0, op.INVERT)]
     code = [(operation, 0, 1) for operation in (*scores, *others, op.TOP | op.AND, op.TOP | op.OR)]
     at = bound(offers, [Program([], code, [0.0, 2.0])])
-    bind(at.frame.handle, op.HEADER, op.HEADER + 3 * len(code), 1)
+    bind(at.frame.handle, op.HEADER, op.HEADER + 3 * len(code), 1, -1)
     assert at.cuts.tolist() == [NO_CUT] * 4
 
 
@@ -151,7 +151,7 @@ def test_bind_programs__finds_the_cuts_of_those_named_gates_included() -> None:
     for named in ([], [12], [0, 3, 12], list(range(13))):
         at.cuts[:] = NO_CUT
         starts = np.concatenate([at.starts[5:7], at.starts[named], at.starts[1:2]])  # those around are not named
-        bind_programs(at.frame.handle, handle_of(starts), 2, 2 + len(named))
+        bind_programs(at.frame.handle, handle_of(starts), 2, 2 + len(named), -1)
         first = 1
         for place, program in enumerate(programs):
             end = first + len(program.numbers) + 1
@@ -205,3 +205,19 @@ def test_condition_masks__compares_as_doubles_do(bound_at: float) -> None:
     ways = (lambda x: x <= bound_at, lambda x: x < bound_at, lambda x: x > bound_at, lambda x: x >= bound_at)
     wanted = [{row for row, value in enumerate(values) if holds(value)} for holds in ways]
     assert [rows_of(mask) for mask in masks] == wanted
+
+
+def test_bind_programs__of_one_field_leaves_the_cuts_of_others_as_they_are() -> None:
+    rng = Random(9)
+    programs = [draw_program(rng, 65) for _ in range(12)]
+    at = bound(draw_offers(rng, 65), programs)
+    wanted = at.cuts.copy()
+    at.cuts[:] = NO_CUT
+    found = set()
+    for field in range(FIELDS):
+        before = at.cuts.copy()
+        bind_programs(at.frame.handle, handle_of(at.starts), 0, len(programs), field)
+        written = set(np.flatnonzero(at.cuts != before).tolist())
+        assert not found & written
+        found |= written
+    assert at.cuts.tolist() == wanted.tolist()

@@ -40,7 +40,7 @@ def bound_anew(offers: Offers, programs: list[Program]) -> Bound:
     """The programs, with cuts that the kernel found."""
     at = bound(offers, programs)
     at.cuts[:] = NO_CUT
-    bind_programs(at.frame.handle, handle_of(at.starts), 0, len(programs))
+    bind_programs(at.frame.handle, handle_of(at.starts), 0, len(programs), -1)
     return at
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import is_
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.engine.programs import Held, Programs
-from tenantrank_kernels import Frame, bind_programs, fill_order
+from tenantrank_kernels import Frame, bind_programs, entry_point, fill_order, frames, mend_order
 
 _MARKS = 256  # marks of an order, about; more make cuts cheaper and take more memory
 _LEAST_SHIFT = 4
 _FEW = 8  # moved rows up to which they are put into their places one by one
+_BOUND_AT_ONCE = 2048  # programs, which takes some tenths of a millisecond
+_ANY_FIELD = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,15 @@ class Order:
         """The arrays in the order of a frame's tables."""
         return self.singles, self.order, self.falling, self.ordered, self.run_first, self.run_end, self.marks
 
+    def mended(
+        self, before: NDArray[np.float64], now: NDArray[np.float64], rows: NDArray[np.intp], shift: int, words: int
+    ) -> Order:
+        """Give the order of a column that differs in a few rows."""
+        other = Order(*[part.copy() for part in self.parts])
+        other.singles[rows] = _singles_of(now[rows])
+        mend_order(rows, before[rows], now[rows], shift, words, *other.parts[1:])
+        return other
+
 
 _UNMADE = Order(
     np.zeros(0, np.float32),
@@ -50,12 +61,31 @@ _NO_CUTS: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 _NO_FIELDS: frozenset[int] = frozenset()
 
 
+@cache
+def binder() -> Any:
+    """Give the shortest way to call `bind_programs`."""
+    return bind_programs if frames.PLAIN else entry_point(bind_programs, 5)
+
+
 class Framed(NamedTuple):
-    """A frame, the programs that it is good for, and what it binds that may be replaced by something longer."""
+    """A frame, the programs that it is good for, and what else it binds that may be replaced by something longer."""
 
     frame: Frame
     held: Held
-    parts: tuple[Any, ...]
+    tables: list[Frame]
+    rows: NDArray[np.uint64]
+    cuts: NDArray[np.int32]
+
+    def binds(self, held: Held, tables: list[Frame], rows: NDArray[np.uint64], cuts: NDArray[np.int32]) -> bool:
+        """Say whether the frame binds these very arrays."""
+        own = self.held
+        return (
+            own.code is held.code
+            and own.numbers is held.numbers
+            and self.tables is tables
+            and self.rows is rows
+            and self.cuts is cuts
+        )
 
 
 class Moved(NamedTuple):
@@ -86,7 +116,7 @@ class Observations:
         self._programs: Programs | None = None
         self._cuts = _NO_CUTS
         self._bound = 0
-        self._ordered = _NO_FIELDS
+        self._ordered = self._stale = _NO_FIELDS
         self._lock = threading.Lock()
 
     def changed(self, moved: Mapping[int, Moved]) -> Observations:
@@ -95,26 +125,32 @@ class Observations:
         other.columns = list(self.columns)
         other.size, other.words = self.size, self.words
         other._shift, other._mark_count = self._shift, self._mark_count
-        other._programs, other._cuts, other._bound = None, _NO_CUTS, 0
-        other._ordered = _NO_FIELDS
         other._lock = threading.Lock()
+        other._stale = frozenset(moved)
         with self._lock:
-            other._orders = list(self._orders)
-            other._tables = list(self._tables)
+            other._orders, other._tables = list(self._orders), list(self._tables)
+            other._programs, other._bound, other._ordered = self._programs, self._bound, self._ordered
+            other._cuts = self._cuts.copy()
+            other._stale |= self._stale
         for field, (rows, values) in moved.items():
             column = self.columns[field].copy()
             column[rows] = values
             other.columns[field] = column
             other._tables[0] = other._tables[0].replaced(field, column)
             earlier = other._orders[field]
-            if earlier is not _UNMADE:
-                other._make_order(field, _moved_order(earlier, column, rows))
+            if earlier is _UNMADE:
+                continue
+            if len(rows) <= _FEW:
+                other._hold(field, earlier.mended(self.columns[field], column, rows, self._shift, self.words))
+            else:
+                other._make_order(field)
         return other
 
     def with_column(self, field: int, column: NDArray[np.float64]) -> Observations:
         """Give observations that differ in one whole column, whose order is made when a program needs it."""
         other = self.changed({})
         other.columns[field] = column
+        other._ordered, other._stale = _NO_FIELDS, other._stale | {field}
         other._orders[field] = _UNMADE
         other._tables[0] = other._tables[0].replaced(field, column)
         for table, part in enumerate(_UNMADE.parts, 1):
@@ -138,25 +174,27 @@ class Observations:
             held = programs.held
             if self._programs is not programs:
                 self._programs, self._bound, self._cuts = programs, 0, _NO_CUTS
+                self._stale = _NO_FIELDS
             if held.fields is not self._ordered:
                 for field in held.fields:
                     if self._orders[field] is _UNMADE:
-                        self._make_order(field, None)
+                        self._make_order(field)
                 self._ordered = held.fields
             if len(self._cuts) < len(held.numbers):
                 cuts = np.zeros(len(held.numbers), dtype=np.int32)
                 cuts[: len(self._cuts)] = self._cuts
                 self._cuts = cuts
             rows = rows_of()
-            parts = (self._tables, rows, held.code, held.numbers, self._cuts)
-            if before is not None and all(map(is_, parts, before.parts)):
+            if before is not None and before.binds(held, self._tables, rows, self._cuts):
                 frame = before.frame
             else:
                 frame = self._frame(rows, live_rows, request_columns, held.code, held.numbers, self._cuts)
-            if self._bound < held.programs:
-                bind_programs(frame.handle, held.begins, self._bound, held.programs)
-                self._bound = held.programs
-            return Framed(frame, held, parts)
+            for field in self._stale:
+                self._bind(frame, held, 0, self._bound, field)
+            self._stale = _NO_FIELDS
+            self._bind(frame, held, self._bound, held.programs, _ANY_FIELD)
+            self._bound = held.programs
+            return Framed(frame, held, self._tables, rows, self._cuts)
 
     def frame(
         self,
@@ -170,22 +208,25 @@ class Observations:
         with self._lock:
             for field in fields:
                 if self._orders[field] is _UNMADE:
-                    self._make_order(field, None)
+                    self._make_order(field)
             cuts = np.zeros(len(numbers), dtype=np.int32)
             return self._frame(rows, live_rows, _UNMADE.ordered, code, numbers, cuts)
+
+    @staticmethod
+    def _bind(frame: Frame, held: Held, first: int, end: int, field: int) -> None:
+        # Some at a time: the kernel keeps the interpreter lock, and others may be waiting for it.
+        for begin in range(first, end, _BOUND_AT_ONCE):
+            binder()(frame.handle, held.begins, begin, min(end, begin + _BOUND_AT_ONCE), field)
 
     def _frame(self, *arrays: NDArray[Any]) -> Frame:
         sizes = (self.words, self.words * 64, self.size, len(self.columns), self._shift, self._mark_count)
         return Frame([*self._tables, *(array.reshape(-1) for array in arrays), *sizes])
 
-    def _make_order(self, field: int, order: NDArray[np.int32] | None) -> None:
+    def _make_order(self, field: int) -> None:
         values = self.columns[field]
-        if order is None:
-            order = np.argsort(values[: self.size], kind="stable").astype(np.int32)
-        with np.errstate(over="ignore", under="ignore"):
-            singles = values.astype(np.float32)
+        order = np.argsort(values[: self.size], kind="stable").astype(np.int32)
         made = Order(
-            singles,
+            _singles_of(values),
             order,
             np.empty(self.size, dtype=np.int32),
             np.empty(self.size),
@@ -194,6 +235,10 @@ class Observations:
             np.empty(self._mark_count * self.words, dtype=np.uint64),
         )
         fill_order(values, order, self._shift, self.words, *made.parts[2:])
+        self._hold(field, made)
+
+    def _hold(self, field: int, made: Order) -> None:
+        """Have a field's order, in tables of their own."""
         self._orders[field] = made
         tables = list(self._tables)
         for table, part in enumerate(made.parts, 1):
@@ -204,18 +249,6 @@ class Observations:
         return [list(parts) for parts in zip(*(order.parts for order in self._orders), strict=True)]
 
 
-def _moved_order(earlier: Order, values: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.int32] | None:
-    """Give the order of a column of which a few rows moved; ``None`` where sorting anew is as good."""
-    if len(rows) > _FEW:
-        return None
-    stays = np.ones(len(values), dtype=bool)
-    stays[rows] = False
-    kept = earlier.order[stays[earlier.order]]
-    ordered = values[kept]
-    for row in rows.tolist():
-        # Among equal values the order is that of the rows.
-        first, end = np.searchsorted(ordered, values[row], "left"), np.searchsorted(ordered, values[row], "right")
-        place = first + np.searchsorted(kept[first:end], row)
-        kept = np.insert(kept, place, np.int32(row))
-        ordered = np.insert(ordered, place, values[row])
-    return kept
+def _singles_of(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(np.float32)

@@ -65,6 +65,8 @@ class Ranked(NamedTuple):
 class Ready:
     """A frame for some programs, and what single calls take, which is bound to it and to a scratch of its own.
 
+    What it is good for may grow, and nothing else of it changes.
+
     Attributes
     ----------
     programs, held : the set of programs, and those of it that the frame is good for
@@ -90,16 +92,24 @@ class Ready:
 
     def __init__(self, programs: Programs, held: Held, framed: Framed, index: CatalogIndex) -> None:
         self.programs = programs
-        self.held = held
         self.framed = framed
         self.frame = framed.frame
         self.scratch = programs.scratch_for(index.words)
         self.token = programs.token
-        self.last = int(held.starts[held.programs - 1]) if held.programs else -1
+        self.grow(held)
         self.call = ranker()
         self._desk = Frame([self.frame, self.scratch])
         self.desk = self._desk.handle
         self.offer_ids = index.catalog.offer_ids
+
+    def grow(self, held: Held) -> None:
+        """Be good for further programs, which frame and scratch are bound to already; callers exclude each other."""
+        self.held = held
+        self.last = int(held.starts[held.programs - 1]) if held.programs else -1
+
+    def serves(self, framed: Framed, words: int) -> bool:
+        """Say whether another frame of the same set of programs is this one, and its programs need no more scratch."""
+        return framed.frame is self.frame and self.programs.scratch_for(words) is self.scratch
 
 
 NOT_READY = object.__new__(Ready)
@@ -118,6 +128,7 @@ class Prepared:
         self.live_rows = live_rows
         self.request_columns = request_columns
         self.ready: Ready | None = None
+        self._lock = threading.Lock()
 
     @property
     def nbytes(self) -> int:
@@ -137,16 +148,26 @@ class Prepared:
         """Give a frame that is good for all programs there are now."""
         ready = self.ready
         if ready is None or ready.programs is not programs or ready.held.programs != programs.count:
-            index = self.view.index
-            framed = self.view.observations.frame_of(
-                programs,
-                lambda: index.rows,
-                self.live_rows,
-                self.request_columns,
-                None if ready is None else ready.framed,
-            )
-            self.ready = ready = Ready(programs, framed.held, framed, index)
+            with self._lock:
+                ready = self.ready = self._ready_for(programs, self.ready)
         return ready
+
+    def _ready_for(self, programs: Programs, before: Ready | None) -> Ready:
+        view, index = self.view, self.view.index
+        if before is not None and before.programs is not programs:
+            before = None
+        framed = view.observations.frame_of(
+            programs,
+            lambda: index.rows,
+            self.live_rows,
+            self.request_columns,
+            None if before is None else before.framed,
+        )
+        # A new policy seldom takes more than the end of arrays that are there: what is bound to them stands.
+        if before is not None and before.serves(framed, index.words):
+            before.grow(framed.held)
+            return before
+        return Ready(programs, framed.held, framed, index)
 
     def ready_at(self, programs: Programs, at: int) -> Ready:
         """Give a frame that is good for the program that begins at a place, if not for those that came later."""
@@ -159,8 +180,8 @@ class Prepared:
         """Give a frame for programs that are ranked once; nothing is kept of it."""
         index, held = self.view.index, programs.held
         frame = self.view.observations.frame(held.code, held.numbers, held.fields, index.rows, self.live_rows)
-        bind_programs(frame.handle, held.begins, 0, held.programs)
-        return Ready(programs, held, Framed(frame, held, ()), index)
+        bind_programs(frame.handle, held.begins, 0, held.programs, -1)
+        return Ready(programs, held, Framed(frame, held, [], index.rows, np.zeros(0, dtype=np.int32)), index)
 
 
 def run(

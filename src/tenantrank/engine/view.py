@@ -70,7 +70,7 @@ class View:
         values = column(name, self.index, self._health, self.version, part)
         differs = values != before.values(name)[part.rows]
         if differs.any():
-            rows = np.arange(self.index.size) if part is self._whole else part.rows
+            rows = np.arange(self.index.size) if isinstance(part.rows, slice) else part.rows
             moved[place] = Moved(rows[differs], values[differs])
 
     @cached_property

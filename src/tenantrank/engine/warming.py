@@ -22,6 +22,7 @@ def warm() -> None:
     engine = Engine(catalog, threads=1)
     policy = admit(_POLICY, catalog.fields)
     explanation = engine.rank(policy, k=1).explain()
+    engine.with_health({"ema": {"p|m": {"price_in": 1.0}}})
     explanation.table()
     explanation.deciding()
     engine.holds(policy.clauses)

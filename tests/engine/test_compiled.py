@@ -15,7 +15,7 @@ from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.view import View
 from tenantrank.policy.signature import V2
-from tests.engine.samples import ABC, policy_of, same
+from tests.engine.samples import ABC, FIELDS, policy_of, same
 
 
 def compiled_of(catalog: tr.Catalog) -> tuple[Compiled, View]:
@@ -82,3 +82,18 @@ def test_starts__of_a_batch_larger_than_a_set_comes_to_an_end(monkeypatch: pytes
     assert [programs.at_of[policy.identity] for policy in chosen] == starts.tolist()
     # The next that comes finds no room, and begins a set of its own.
     assert compiled.starts(policies(61)[60:], view)[0] is not programs
+
+
+def test_program__of_a_policy_that_equal_fields_admitted_is_not_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("checked again")
+
+    other = tr.Catalog.from_records(ABC.table.to_pylist(), FIELDS)
+    assert other.fields is not ABC.fields
+    monkeypatch.setattr(module.admission, "check", refuse)
+    engine = tr.Engine(other)
+    for policy in (*policies(3), policy_of(other, ["top"]), policy_of(ABC, ["is", "trains"])):
+        assert engine.rank(policy).offer_ids == tr.Engine(ABC).rank(policy).offer_ids
+    richer = tr.admit(policies(1)[0].term, {**FIELDS, "price_new": {"sort": "Num"}})
+    with pytest.raises(AssertionError, match="checked again"):
+        engine.rank(tr.admit(["policy", ["cmp", "price_new", "le", 1], *richer.term[2:]], richer.fields))

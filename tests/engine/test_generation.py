@@ -12,6 +12,7 @@ import pytest
 import tenantrank as tr
 from tenantrank.catalog.health import Health
 from tenantrank.engine import generation as module
+from tenantrank.engine import observations
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.generation import Generation
@@ -20,7 +21,7 @@ from tenantrank.engine.index import CatalogIndex
 from tenantrank.policy.signature import V1, V2
 from tenantrank_kernels import JIT_DISABLED
 from tenantrank_kernels import opcodes as op
-from tests.engine.samples import ABC, same, worlds
+from tests.engine.samples import ABC, policy_of, same, worlds
 from tests.fuzz.differential import draw_world
 from tests.kernels.reference import rows_of
 
@@ -146,3 +147,40 @@ def test_view__from_several_threads_is_one_view() -> None:
         with ThreadPoolExecutor(4) as pool:
             found = list(pool.map(generation.view, [V2] * 8))
         assert all(view is found[0] for view in found)
+
+
+def test_with_health__makes_ready_what_plain_rankings_needed_before() -> None:
+    policies = [policy_of(ABC, ["cmp", "price_out", "le", at], ["field", "price_out"]) for at in range(3)]
+    engine = tr.Engine(ABC)
+    assert engine.with_health({"breakers": {"p": True}})._now._plain == {}
+    for policy in policies:
+        engine.rank(policy, k=1)
+    for change in ({"breakers": {"p": True}}, {"ema": {"q|m": {"price_out": 0.5}}}):
+        after = engine.with_health(change)
+        assert list(after._now._plain) == [V2]
+        ready = after._now.plain(V2).ready
+        assert ready is not None
+        assert ready is after._ready
+        assert (ready.token, ready.last) == (engine._ready.token, engine._ready.last)
+        for policy in policies:
+            assert same(after.rank(policy, k=1), tr.Engine(ABC, change).rank(policy, k=1))
+
+
+def test_narrowed__engines_in_turn_find_no_cuts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tr.Engine(ABC)
+    base.rank(policy_of(ABC, ["cmp", "price_out", "le", 9]))
+    engines = [base.narrowed(["not", ["provider_eq", name]]) for name in "pq"] + [base]
+    found: list[int] = []
+    right = observations.binder()
+
+    def noted(frame: Any, begins: Any, begin: int, end: int, field: int) -> None:
+        found.append(end - begin)
+        right(frame, begins, begin, end, field)
+
+    monkeypatch.setattr(observations, "binder", lambda: noted)
+    for at in range(20):
+        policy = policy_of(ABC, ["cmp", "price_out", "le", at / 8], ["field", "price_out"])
+        for engine in engines:
+            assert same(engine.rank(policy), tr.Engine(ABC, None, engine.envelope).rank(policy))
+    assert len(found) >= 60
+    assert set(found) == {1}

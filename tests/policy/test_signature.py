@@ -159,3 +159,30 @@ def test_fields__keep_their_kind_when_copied() -> None:
     own = Own({"bench": {"sort": "Num"}})
     assert type(copy.copy(own)) is Own
     assert dict(copy.deepcopy(own)) == dict(own)
+
+
+def test_admits__whatever_was_admitted_by_fields_that_are_all_there() -> None:
+    fields = Fields({"bench": {"sort": "Num"}, "eu": {"sort": "Bool"}}, ["low", "high"])
+    assert fields.admits(fields)
+    assert fields.admits(Fields({"eu": {"sort": "Bool", "default": True}}, ["high"]))  # a default admits nothing
+    assert fields.admits(Fields({"eu": {"sort": "Bool"}, "bench": {"sort": "Num"}}, ["high", "low"]))
+    assert not fields.admits(Fields({"us": {"sort": "Bool"}}, ["low"]))
+    assert not fields.admits(Fields({"eu": {"sort": "Num"}}, ["low"]))
+    assert not fields.admits(Fields({}, ["low", "middle"]))
+    assert not fields.admits(Fields({"quality_hint": {"sort": "Num"}}, ["low"]))  # of one version, and here of both
+    of_both = Fields({"quality_hint": {"sort": "Num"}}, ["low"])
+    assert of_both.admits(of_both)
+    assert fields.admits(pickle.loads(pickle.dumps(fields)))
+
+
+def test_admits__knows_nothing_of_fields_of_another_class() -> None:
+    class Own(Fields):
+        __slots__ = ()
+
+        def sort_of(self, name: str, version: Version) -> Any:
+            return "Num"
+
+    assert not Fields().admits(Own())
+    assert not Own().admits(Fields())
+    own = Own()
+    assert own.admits(own)

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantrank.catalog import Catalog
 from tenantrank.catalog.schema import EXPECTED_COST
 from tenantrank.engine.by_object import addresses_of
+from tenantrank.engine.carried import carried, holds_over
 from tenantrank.engine.envelope import Envelope
 from tenantrank.engine.given import admitted_of
 from tenantrank.engine.index import CatalogIndex
@@ -24,7 +26,7 @@ from tenantrank.engine.view import View
 from tenantrank.policy import admission
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy
-from tenantrank.policy.signature import VERSIONS, Version
+from tenantrank.policy.signature import VERSIONS, Fields, Version
 from tenantrank.policy.stack import whatever_the_stack
 from tenantrank.tenants.composed import ComposedPolicy
 
@@ -63,6 +65,23 @@ class Compiled:
         self._fragments: dict[Version, Fragments] = {version: {} for version in VERSIONS}
         self._batches: tuple[Batch, ...] = ()
         self._known = Known()
+        self._admitted_by: Fields | None = None
+
+    def over(self, catalog: Catalog) -> Compiled:
+        """Give what is compiled here over another catalog under the same envelope, as far as it holds there.
+
+        Raises
+        ------
+        PolicyError
+            where the envelope does not fit the catalog
+        """
+        other = Compiled(CatalogIndex(catalog), Envelope(self.envelope.term, catalog))
+        if holds_over(self.index, other.index):
+            # Programs first: those that are added meanwhile may name rows that are made meanwhile.
+            programs = {version: carried(self.programs[version]) for version in VERSIONS}
+            if other.index.number_as(self.index):
+                other.programs = programs
+        return other
 
     def reads_costs(self, term: Policy | Node) -> bool:
         """Say whether a term under the envelope may read what a call is expected to cost."""
@@ -228,7 +247,12 @@ class Compiled:
         return programs.add(policy.identity, whatever_the_stack(lambda: self._lowered(policy, view)))
 
     def _lowered(self, policy: Policy, view: View) -> Plan:
-        if policy.fields is not self.index.catalog.fields:
-            admission.check(policy.term, self.index.catalog.fields, policy.version, "Policy")
+        # Catalogs that follow one another mostly have equal fields, and those found to be so last are looked at first.
+        if policy.fields is not self._admitted_by:
+            fields = self.index.catalog.fields
+            if fields.admits(policy.fields):
+                self._admitted_by = policy.fields
+            else:
+                admission.check(policy.term, fields, policy.version, "Policy")
         condition, fragments = self.envelope.effective(policy), self._fragments[policy.version]
         return lower(condition, policy.scorer, policy.selector, self.index, view, fragments)

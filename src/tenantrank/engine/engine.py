@@ -38,7 +38,7 @@ from tenantrank.engine.names import unknown_names
 from tenantrank.engine.ranked_table import ranked_table
 from tenantrank.engine.rejections import Filtering, Rejections, counted, rejected
 from tenantrank.engine.request import FILTERED_BY, Request, reduced_seed
-from tenantrank.engine.running import NOT_READY, Ranked
+from tenantrank.engine.running import NOT_READY, Ranked, Ready
 from tenantrank.engine.single import BEST_HANDLE, KEPT_PLACES, run_one
 from tenantrank.engine.stated import Stated
 from tenantrank.errors import CatalogError, RulebookError
@@ -86,8 +86,28 @@ class Engine:
         self._ready = NOT_READY
 
     def with_health(self, health: Mapping[str, Any] | Health | None) -> Engine:
-        """Give an engine over the same catalog and envelope under another health; what did not change is shared."""
-        return self._over(Generation(self._now.compiled, Health.of(health), self._now))
+        """Give an engine over the same catalog and envelope under another health; what did not change is shared.
+
+        What plain rankings need is made ready here, so that they do not wait for it under the new engine.
+        """
+        now = Generation(self._now.compiled, Health.of(health), self._now)
+        return self._over(now.made_ready_as(self._now), self._ready)
+
+    def with_catalog(self, catalog: Catalog) -> Engine:
+        """Give an engine over another catalog under the same health and envelope.
+
+        Policies that were ranked here are not lowered again there, where the other catalog has the same numeric fields
+        and no fewer flags and tiers, and what plain rankings need is made ready here, as by `with_health`: a server
+        that swaps engines goes on at its pace. Over any other catalog this is what `Engine` makes.
+
+        Raises
+        ------
+        CatalogError, PolicyError
+            for a catalog that cannot be used, and where the envelope does not fit it
+        """
+        check_type(catalog, Catalog, "a Catalog", CatalogError)
+        now = Generation(self._now.compiled.over(catalog), self.health)
+        return self._over(now.made_ready_as(self._now))
 
     def narrowed(self, envelope: Any) -> Engine:
         """Give an engine over the same catalog and health whose envelope is this one's and a further Pred's.
@@ -104,11 +124,11 @@ class Engine:
         both = further.term if self.envelope is None else ["and", self.envelope.term, further.term]
         return self._over(Generation(Compiled(index, Envelope(both, index.catalog)), self.health, self._now))
 
-    def _over(self, now: Generation) -> Engine:
+    def _over(self, now: Generation, ready: Ready = NOT_READY) -> Engine:
         other = object.__new__(type(self))
         other._threads = self._threads
         other._now = now
-        other._ready = NOT_READY
+        other._ready = now.ready_as(ready)
         return other
 
     @property

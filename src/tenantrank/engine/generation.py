@@ -11,7 +11,7 @@ from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.given import NO_REQUEST
 from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import FILTERED_BY, Request
-from tenantrank.engine.running import Prepared
+from tenantrank.engine.running import NOT_READY, Prepared, Ready
 from tenantrank.engine.view import View
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy
@@ -39,12 +39,30 @@ class Generation:
         self.compiled = compiled
         self.health = health
         self._earlier = {} if before is None else dict(before._views)
+        self._own_cuts = before is not None and before.compiled is not compiled
         self._views: dict[Version, View] = {}
         self._requests: Recent[Prepared] = Recent(_REQUEST_BYTES_KEPT, lambda prepared: prepared.nbytes)
         self._billed: Recent[View] = Recent(_BILLED_KEPT)
         self._billed_requests: Recent[Prepared] = Recent(_BILLED_KEPT)
         self._plain: dict[Version, Prepared] = {}
         self._latest: tuple[Request, Version, Tokens | None, Prepared] | None = None
+
+    def made_ready_as(self, before: Generation) -> Generation:
+        """Make ready what another generation ranks by where a call asks for nothing, and give this one.
+
+        Rankings go on under the other one meanwhile, and the first ones under this do not wait for it.
+        """
+        for version, prepared in tuple(before._plain.items()):
+            if prepared.ready is not None:
+                self.plain(version).ready_for(self.compiled.programs[version])
+        return self
+
+    def ready_as(self, ready: Ready) -> Ready:
+        """Give what is ready here for the set of programs that something else is ready for, if there is any."""
+        for prepared in tuple(self._plain.values()):
+            if prepared.ready is not None and prepared.ready.token is ready.token:
+                return prepared.ready
+        return NOT_READY
 
     def tokens_for(self, term: Policy | Node, request: Request) -> Tokens | None:
         """Give what a request's call is estimated to take, where that has a part in what a term comes to."""
@@ -59,7 +77,11 @@ class Generation:
         view = self._views.get(version)
         if view is None:
             earlier = self._earlier.pop(version, None)
-            view = self._views.setdefault(version, View(self.compiled.index, self.health, version, earlier))
+            made = View(self.compiled.index, self.health, version, earlier)
+            if earlier is not None and self._own_cuts:
+                # Observations hold the cuts of one set of programs, and would find them anew whenever sets take turns.
+                made.observations = made.observations.changed({})
+            view = self._views.setdefault(version, made)
         return view
 
     def plain(self, version: Version) -> Prepared:

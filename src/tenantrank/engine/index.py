@@ -7,7 +7,7 @@ past the last offer are never set.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,29 @@ class CatalogIndex:
         self._count = 2
         self._rows: Bits = np.zeros((_FIRST_CAPACITY, self.words), dtype=np.uint64)
         self._rows[EVERY_OFFER] = self.pack(np.ones(self.size, dtype=bool))
+
+    def number_as(self, other: CatalogIndex) -> bool:
+        """Give atomic conditions the rows that they have in the index of another catalog, whose fields are here too.
+
+        To be called before any row is made here. Where more than half of them now hold of no offer, nothing is done,
+        which is told: rows would else outgrow the vocabulary of a catalog that changes for years.
+        """
+        with other._lock:
+            atoms = list(other._row_of)  # in the order of their rows
+        rows = np.zeros((max(_FIRST_CAPACITY, 2 * len(atoms)), self.words), dtype=np.uint64)
+        rows[EVERY_OFFER] = self._rows[EVERY_OFFER]
+        held = 0
+        for row, atom in enumerate(atoms, self._count):
+            holds = np.asarray(self._holds(*atom), dtype=bool)
+            if holds.any():
+                rows[row] = self.pack(holds)
+                held += 1
+        if 2 * held < len(atoms):
+            return False
+        self._row_of = {atom: row for row, atom in enumerate(atoms, self._count)}
+        self._count += len(atoms)
+        self._rows = rows
+        return True
 
     @property
     def rows(self) -> Bits:
@@ -120,20 +143,30 @@ class CatalogIndex:
     @cached_property
     def rows_by_pair(self) -> dict[tuple[str, str], list[int]]:
         """The catalog rows of each provider and model family, ascending."""
-        providers, provider_names = self.catalog.strings("provider_id")
-        families, family_names = self.catalog.strings("model_family")
-        found: dict[tuple[str, str], list[int]] = {}
-        for at, (provider, family) in enumerate(zip(providers.tolist(), families.tolist(), strict=True)):
-            found.setdefault((provider_names[provider], family_names[family]), []).append(at)
-        return found
+        return {(provider, family): rows for provider, family, rows in self._by_pair()}
 
     @cached_property
     def rows_by_key(self) -> dict[str, list[int]]:
         """The catalog rows of each ``"<provider>|<family>"``, the key of observed metrics."""
         found: dict[str, list[int]] = {}
-        for (provider, family), rows in self.rows_by_pair.items():
-            found.setdefault(f"{provider}|{family}", []).extend(rows)
+        for provider, family, rows in self._by_pair():
+            known = found.setdefault(f"{provider}|{family}", rows)
+            if known is not rows:  # another pair of the same key
+                known += rows
         return found
+
+    def _by_pair(self) -> Iterator[tuple[str, str, list[int]]]:
+        providers, provider_names = self.catalog.strings("provider_id")
+        families, family_names = self.catalog.strings("model_family")
+        codes = providers.astype(np.int64) * len(family_names) + families
+        order = np.argsort(codes, kind="stable")
+        ends = np.flatnonzero(np.diff(codes[order], append=-1)) + 1
+        rows, first = order.tolist(), 0
+        for provider, family, end in zip(
+            providers[order[ends - 1]].tolist(), families[order[ends - 1]].tolist(), ends.tolist(), strict=True
+        ):
+            yield provider_names[provider], family_names[family], rows[first:end]
+            first = end
 
     def provider_values(self, by_provider: Any, default: Any, dtype: Any) -> NDArray[Any]:
         """Spread a mapping by provider over the offers, (size,)."""

@@ -237,6 +237,21 @@ class Fields(Mapping[str, Field]):
         field = self._by_name.get(name)
         return field.sort if field is not None and version in field.versions else None
 
+    def admits(self, other: Fields) -> bool:
+        """Say whether these admit whatever other fields do: they have every field and tier that those have.
+
+        Of classes made from this one nothing is known.
+        """
+        if other is self:
+            return True
+        if not type(self) is type(other) is Fields:
+            return False
+        known = self._by_name
+        return set(self.tier_order).issuperset(other.tier_order) and all(
+            (own := known.get(name)) is not None and own.sort == field.sort and own.versions == field.versions
+            for name, field in other._by_name.items()
+        )
+
 
 def _restored(kind: type[Fields], by_name: dict[str, Field], tier_order: tuple[str, ...]) -> Fields:
     """Copy or unpickle fields, with a memory of their own."""

@@ -31,7 +31,12 @@ CASES = {
         "every failing clause, in words, with those alone and unknown",
     },
     "updates": {"a new catalog", "a new engine over a new catalog", "one breaker changed", "one price changed"},
-    "hot-path": {"nothing changes", "health changes five times a second", "the catalog changes five times a second"},
+    "hot-path": {
+        "nothing changes",
+        "health changes five times a second",
+        "the catalog changes five times a second",
+        "a new engine five times a second",
+    },
 }
 
 

@@ -66,6 +66,13 @@ def measure(settings: Settings, log: Log) -> None:
     ]
     note = "a catalog that no engine has seen; policies are lowered again"
     _add(settings, log, offers, lambda at: Catalog.from_table(_changed(table, at)), stages, note)
+    stages = [
+        ("another catalog", engine.with_catalog),
+        ("another catalog, to the first ranking", ranked),
+        ("another catalog, to 60 policies ranked", ranked_all),
+    ]
+    note = "Engine.with_catalog, of an engine that has ranked the 60; a catalog that no engine has seen"
+    _add(settings, log, offers, lambda at: Catalog.from_table(_changed(table, at)), stages, note)
     observed = _observed(work.catalog)
     changes: dict[str, list[dict[str, Any]]] = {
         "one breaker changed": [{"breakers": {work.catalog.strings("provider_id")[1][0]: True}}],

@@ -84,7 +84,14 @@ def measure(settings: Settings, log: Log) -> None:
 
     for what, made in changes.items():
         stages = [(what, changed), (f"{what}, to the first ranking", ranked)]
-        _add(settings, log, offers, partial(_alternating, made), stages, "Health.updated and Engine.with_health")
+        _add(
+            settings,
+            log,
+            offers,
+            partial(_alternating, made),
+            stages,
+            "Health.updated and Engine.with_health, ready to rank",
+        )
 
 
 def _add(

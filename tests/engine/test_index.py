@@ -11,6 +11,7 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.engine.index import EVERY_OFFER, NO_OFFER, CatalogIndex
+from tenantrank.engine.lines import LINE
 from tenantrank.policy.signature import V1, V2
 from tests.engine.samples import catalog_of, offer, worlds
 from tests.kernels.reference import bits_of, rows_of
@@ -80,6 +81,16 @@ def test_row__keeps_what_it_gave_while_the_table_grows_under_threads() -> None:
         answers = list(pool.map(work, range(8)))
     assert all(answer == answers[0] for answer in answers)
     assert len({row for _, row in answers[0]}) == 300
+
+
+def test_rows__begin_at_a_line_of_the_cache_however_many_there_are() -> None:
+    offers = [offer(f"o{at}", f"p{at}") for at in range(80)]
+    index = CatalogIndex(catalog_of(*offers))
+    for at in range(80):
+        index.row(("provider", f"p{at}"))
+        assert index.rows.ctypes.data % LINE == 0
+        assert index.unpack(index.bits(("provider", f"p{at}"))).tolist() == [row == at for row in range(80)]
+    assert index.unpack(index.bits(("provider", "p0"))).sum() == 1
 
 
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 127, 128, 129])

@@ -10,6 +10,7 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.engine import observations as module
+from tenantrank.engine.lines import LINE
 from tenantrank.engine.observations import _UNMADE, Framed, Moved, Observations
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
@@ -39,6 +40,15 @@ def test_make_order__is_by_value_then_by_row() -> None:
     assert order.run_first.tolist() == [0, 1, 1, 3, 3, 5]
     assert order.run_end.tolist() == [1, 3, 3, 5, 5, 6]
     assert order.singles[:6].tolist() == values
+
+
+def test_make_order__what_is_read_by_blocks_begins_at_a_line_of_the_cache() -> None:
+    for size in (3, 600, 1100):
+        observations = made([[float(row % 7) for row in range(size)]] * 3)
+        for field in range(3):
+            observations._make_order(field, None)
+            order = observations._orders[field]
+            assert (order.singles.ctypes.data % LINE, order.marks.ctypes.data % LINE) == (0, 0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 40, 700])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank.catalog import Catalog
+from tenantrank.engine.lines import zeros
 from tenantrank.engine.observed import Statements
 from tenantrank.policy.signature import STATE_FIELDS, V1, V2, VERSIONS, Version
 
@@ -45,7 +46,7 @@ class CatalogIndex:
         self._lock = threading.Lock()
         self._row_of: dict[Atom, int] = {}
         self._count = 2
-        self._rows: Bits = np.zeros((_FIRST_CAPACITY, self.words), dtype=np.uint64)
+        self._rows: Bits = zeros(_FIRST_CAPACITY * self.words, np.uint64).reshape(-1, self.words)
         self._rows[EVERY_OFFER] = self.pack(np.ones(self.size, dtype=bool))
 
     def number_as(self, other: CatalogIndex) -> bool:
@@ -96,7 +97,9 @@ class CatalogIndex:
             if row is None:
                 row = self._count
                 if row == len(self._rows):
-                    self._rows = np.vstack([self._rows, np.zeros_like(self._rows)])
+                    longer = zeros(2 * self._rows.size, np.uint64).reshape(-1, self.words)
+                    longer[:row] = self._rows
+                    self._rows = longer
                 self._rows[row] = bits
                 self._count += 1
                 self._row_of[atom] = row

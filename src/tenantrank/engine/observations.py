@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantrank.engine.lines import copied, zeros
 from tenantrank.engine.programs import Held, Programs
 from tenantrank_kernels import Frame, bind_programs, entry_point, fill_order, frames, mend_order
 
@@ -42,7 +43,7 @@ class Order:
         self, before: NDArray[np.float64], now: NDArray[np.float64], rows: NDArray[np.intp], shift: int, words: int
     ) -> Order:
         """Give the order of a column that differs in a few rows."""
-        other = Order(*[part.copy() for part in self.parts])
+        other = Order(*map(copied, self.parts))
         other.singles[rows] = _singles_of(now[rows])
         mend_order(rows, before[rows], now[rows], shift, words, *other.parts[1:])
         return other
@@ -232,7 +233,7 @@ class Observations:
             np.empty(self.size),
             np.empty(self.size, dtype=np.int32),
             np.empty(self.size, dtype=np.int32),
-            np.empty(self._mark_count * self.words, dtype=np.uint64),
+            zeros(self._mark_count * self.words, np.uint64),
         )
         fill_order(values, order, self._shift, self.words, *made.parts[2:])
         self._hold(field, made)
@@ -250,5 +251,7 @@ class Observations:
 
 
 def _singles_of(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    singles = zeros(len(values), np.float32)
     with np.errstate(over="ignore", under="ignore"):
-        return values.astype(np.float32)
+        singles[:] = values
+    return singles

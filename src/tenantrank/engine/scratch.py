@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tenantrank.engine.lines import zeros
 from tenantrank_kernels import Frame
 
 
@@ -16,12 +17,12 @@ def scratch_of(words: int, bits: int, vectors: int, ends: int) -> Frame:
     width = words * 64 if vectors else 0
     return Frame(
         [
-            np.zeros((bits + 2) * words, dtype=np.uint64),
-            np.zeros(vectors * width),
+            zeros((bits + 2) * words, np.uint64),
+            zeros(vectors * width, np.float64),
+            zeros(width, np.int32),
             np.zeros(width, dtype=np.int32),
             np.zeros(width, dtype=np.int32),
-            np.zeros(width, dtype=np.int32),
-            np.zeros(width, dtype=np.float32),
+            zeros(width, np.float32),
             np.zeros(2 * max(1, ends)),
             np.zeros(max(1, ends), dtype=np.float32),
             np.zeros(max(1, ends), dtype=np.int32),

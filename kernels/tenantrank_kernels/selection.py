@@ -11,6 +11,7 @@ from tenantrank_kernels._compile import part, small_part
 _MODULUS = 2147483647
 _FACTOR = 16807
 _INSERTION_LIMIT = 48  # up to here, keeping the best k in a sorted list beats sorting all
+_FEW = 16  # and up to here, so does keeping all
 
 
 @small_part
@@ -37,7 +38,7 @@ def best_first(scores: Any, count: int, wanted: int, order: Any, spare: Any) -> 
     -----
     Source: specification, section 5 (argmax). Stable, so ties need no second key.
     """
-    if wanted < count and wanted <= _INSERTION_LIMIT:
+    if count <= _FEW or (wanted < count and wanted <= _INSERTION_LIMIT):
         worst = np.inf if wanted == 0 else np.nan
         for i in range(count):
             score = scores[i]
@@ -50,7 +51,7 @@ def best_first(scores: Any, count: int, wanted: int, order: Any, spare: Any) -> 
             order[place] = i
             if i >= wanted - 1:
                 worst = scores[order[wanted - 1]]
-        return wanted
+        return min(wanted, count)
     for i in range(count):
         order[i] = i
     width = 1

@@ -18,18 +18,12 @@ from tenantrank_kernels._compile import part
 from tenantrank_kernels.conditions import write_cut
 from tenantrank_kernels.machine import (
     EIGHT,
-    LANES,
-    PIECE,
     added,
-    at_least,
     double_in_all,
     doubles,
     gathered,
-    in_all,
     integers,
-    load_singles,
     longs,
-    lowest,
     minus,
     rescaled,
     singles,
@@ -38,7 +32,7 @@ from tenantrank_kernels.machine import (
     times,
     words,
 )
-from tenantrank_kernels.sums import FEW, bound_all, bound_few, reached_by, reaching, sums
+from tenantrank_kernels.sums import FEW, rows_of_all, rows_of_few
 
 _LARGEST = 1e30  # of any quantity in a bound, far from where single precision overflows
 _UNIT = 2.0**-23  # twice the largest relative error of one rounding in single precision
@@ -60,11 +54,20 @@ def _without_unknown(frame: Any, scratch: Any, field: int) -> None:
 
 
 @part
+def _copy_mask(frame: Any, scratch: Any) -> None:
+    """Write the rows that pass, the lowest bitset of the stack, as the second one too."""
+    stack = words(table(scratch)[at_.BITS])
+    count = table(frame)[at_.WORDS]
+    for w in range(count):
+        stack[count + w] = stack[w]
+
+
+@part
 def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, bool, float]:
     """Write a blend as a constant and a coefficient for each field.
 
-    A field that some row passes with +inf normalizes to 0 for all others and to 1 there. Those rows are taken from the
-    second bitset of the stack.
+    A field that some row passes with +inf normalizes to 0 for all others and to 1 there. The second bitset of the stack
+    is then written: the rows that pass but for these.
 
     Returns
     -------
@@ -80,62 +83,66 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, bool,
     coefficients = singles(spaces[at_.COEFFICIENTS])
     fields = integers(spaces[at_.PARTS])
     numbers = code[at + op.NUMBERS]
-    begin = at + op.HEADER + 3 * code[at + op.FILTER]
-    finish = begin + 3 * code[at + op.SCORE]
-    count = 0
-    # Of the part at hand; jump is what a row with +inf adds, largest the greatest magnitude of the field's values.
-    constant, slope, jump, largest = 0.0, 0.0, 0.0, 0.0
-    # How far the constant and the coefficient may take the part from what the instructions make of it in doubles.
-    error = 0.0
-    total, magnitude, lost, steps, extra = 0.0, 0.0, _LEAST, 4.0, 0.0
-    field, pair, apart = 0, 0, False
-    # The first instruction pushes the 0 that the sum starts from.
-    for i in range(begin + 3, finish, 3):
-        operation = code[i]
-        if operation == op.FIELD:
-            field, pair = code[i + 1], 2 * code[i + 2]
-            largest = max(abs(ends[pair]), abs(ends[pair + 1]))
-            constant, slope, jump, error = 0.0, 1.0, 0.0, 0.0
-        elif operation == op.LITERAL:
-            constant, slope, jump, largest, error = constants[numbers + code[i + 2]], 0.0, 0.0, 0.0, 0.0
-        elif operation == op.NORMALIZE:
+    i = at + op.HEADER + 3 * code[at + op.FILTER]
+    finish = i + 3 * code[at + op.SCORE]
+    count, apart = 0, False
+    # Of all parts together: extent is how large columns and coefficients are, magnitude what parts and the sums on the
+    # way come to at most, lost how far a sum may be off beside what single precision loses of that.
+    total, extra, extent, magnitude, lost, steps = 0.0, 0.0, 0.0, 0.0, _LEAST, 4.0
+    while i < finish:
+        operation, field = code[i], code[i + 1]
+        factor = constants[numbers + code[i + 2]]
+        i += 3
+        # Of the part at hand: jump is what a row with +inf adds, largest the greatest magnitude of the field's values.
+        constant, slope, jump, largest = factor, 0.0, 0.0, 0.0
+        # No less than constant, slope times largest, and jump, here and after each step.
+        reach = abs(factor)
+        if not operation & op.CONSTANT:
+            pair = 2 * (operation >> op.PLACE)
             low, high = ends[pair], ends[pair + 1]
-            if high == np.inf and low < high:
-                constant, slope, jump = 0.0, 0.0, 1.0
-                largest = abs(low)
-                _without_unknown(frame, scratch, field)
-                apart = True
-            elif high > low:
-                if not high - low <= _LARGEST:
-                    return -1, 0.0, 0.0, False, 0.0
-                slope = 1.0 / (high - low)
-                constant = -low * slope
-            else:
-                constant, slope, largest = 0.0, 0.0, 0.0
-            error = _DOUBLE * (1.0 + abs(constant) + abs(slope) * largest)
-        elif operation == op.NEGATE:
-            constant, slope, jump = 1.0 - constant, -slope, -jump
-            error += _DOUBLE * (2.0 + abs(constant) + abs(slope) * largest + abs(jump))
-        elif operation == op.SCALE:
-            factor = constants[numbers + code[i + 2]]
+            largest = max(abs(low), abs(high))
+            constant, slope = 0.0, 1.0
+            if operation & op.NORMALIZED:
+                if not high > low:
+                    slope, largest = 0.0, 0.0
+                elif high == np.inf:
+                    slope, jump, largest = 0.0, 1.0, abs(low)
+                    if not apart:
+                        _copy_mask(frame, scratch)
+                    _without_unknown(frame, scratch, field)
+                    apart = True
+                else:
+                    slope = 1.0 / (high - low)
+                    constant = -low * slope
+            reach *= 1.0 + 2.0 * slope * largest
+            if operation & op.REVERSED:
+                constant, slope, jump = 1.0 - constant, -slope, -jump
             constant, slope, jump = constant * factor, slope * factor, jump * factor
-            error = error * abs(factor) + _DOUBLE * (abs(constant) + abs(slope) * largest + abs(jump)) + _LOST
-        else:
-            if not largest <= _LARGEST:
-                return -1, 0.0, 0.0, False, 0.0
-            total += constant
-            extra += max(0.0, jump)
-            magnitude += abs(constant) + abs(slope) * largest + abs(total) + abs(jump)
-            steps += 2.0
-            lost += error + 4.0 * _LEAST
-            if slope != 0.0:
-                if not abs(slope) <= _LARGEST:
-                    return -1, 0.0, 0.0, False, 0.0
-                lost += (largest + abs(slope)) * _LEAST
-                coefficients[count] = slope
-                fields[count] = field
-                count += 1
-    if not (magnitude <= _LARGEST and lost <= _LARGEST):
+        # How far constant and slope may take the part from what the instructions make of it in doubles.
+        error = 8.0 * _DOUBLE * reach + (_LOST + 4.0 * _LEAST)
+        while i < finish and code[i] < op.PART:
+            if code[i] == op.NEGATE:
+                constant, slope, jump = 1.0 - constant, -slope, -jump
+                reach += 1.0
+                error += 4.0 * _DOUBLE * reach
+            else:
+                factor = constants[numbers + code[i + 2]]
+                constant, slope, jump = constant * factor, slope * factor, jump * factor
+                reach *= abs(factor)
+                error = error * abs(factor) + 4.0 * _DOUBLE * reach + (_LOST + 4.0 * _LEAST)
+            i += 3
+        total += constant
+        extra += max(0.0, jump)
+        extent += largest + abs(slope)
+        magnitude += reach + abs(total) + abs(jump)
+        lost += error
+        steps += 2.0
+        if slope != 0.0:
+            coefficients[count] = slope
+            fields[count] = field
+            count += 1
+    lost += extent * _LEAST
+    if not (extent <= _LARGEST and magnitude <= _LARGEST and lost <= _LARGEST):
         return -1, 0.0, 0.0, False, 0.0
     return count, total, magnitude * steps * _UNIT + lost, apart, extra
 
@@ -156,51 +163,33 @@ def candidates(frame: Any, scratch: Any, at: int, wanted: int) -> int:
     how many rows the scratch's ``SURVIVORS`` now holds, ascending: the best ``wanted`` and all that tie with them are
     among them; or -1 where no bound can be given
     """
-    spaces = table(scratch)
-    mask = words(spaces[at_.BITS])
-    total = table(frame)[at_.WORDS]
-    for w in range(total):
-        mask[total + w] = mask[w]
     count, constant, error, apart, extra = _linear(frame, scratch, at)
     if count < 0:
         return -1
     start = np.float32(constant)
+    # 2 E, and what rounding takes when it is taken off a sum: no sum is so great that this were a fourth of E.
+    slack = np.float32(2.5 * error)
     if 0 < count <= FEW and not apart:
-        best = bound_few(frame, scratch, count, start)
-    else:
-        best = bound_all(frame, scratch, count, start)
-    bounds = singles(spaces[at_.BOUNDS])
-    least = _below(np.float64(reached_by(bounds, total, best, wanted)) - 2.0 * error)
-    least_apart = _below(np.float64(least) - extra)
-    columns = longs(table(frame)[at_.SINGLE_COLUMNS])
-    rows = integers(spaces[at_.SURVIVORS])
-    found = 0
-    for w in range(total):
-        lanes = at_least(load_singles(bounds, w * PIECE), least)
-        if apart:
-            lanes |= at_least(load_singles(bounds, (total + w) * PIECE), least_apart)
-        if lanes == 0:
-            continue
-        a, b, c, d = sums(scratch, columns, count, in_all(start), w * LANES)
-        bits = mask[total + w] & reaching(a, b, c, d, least)
-        if apart:
-            bits |= mask[w] & ~mask[total + w] & reaching(a, b, c, d, least_apart)
-        while bits:
-            rows[found] = w * LANES + lowest(bits)
-            found += 1
-            bits &= bits - np.uint64(1)
-    return found
+        return rows_of_few(frame, scratch, count, start, slack, wanted)
+    if not apart:
+        _copy_mask(frame, scratch)
+    slack_apart = np.float32((2.5 * error + extra) * (1.0 + _UNIT))
+    return rows_of_all(frame, scratch, count, start, slack, slack_apart, wanted)
 
 
 @part
 def blend_scores(frame: Any, scratch: Any, at: int, rows: Any, count: int) -> None:
-    """Score rows under a blend, as `scored` does, eight at a time.
+    """Score rows under a blend, eight at a time.
 
     Parameters
     ----------
     frame, scratch : see `frames`; the ``ENDS`` are found, the lowest of the ``VECTORS`` is written
     at : where the program begins
     rows : int32, of which the first ``count`` count; up to seven behind them are overwritten
+
+    Notes
+    -----
+    IEEE doubles in the written order, nothing fused. Source: specification, section 5.
     """
     entries = table(frame)
     code = integers(entries[at_.CODE])
@@ -213,33 +202,31 @@ def blend_scores(frame: Any, scratch: Any, at: int, rows: Any, count: int) -> No
     begin = at + op.HEADER + 3 * code[at + op.FILTER]
     finish = begin + 3 * code[at + op.SCORE]
     one = double_in_all(1.0)
-    last = count
-    while last % EIGHT:
-        rows[last] = rows[0]
-        last += 1
+    # As many as the last eight may want: a loop over those alone is a branch that is hard to predict.
+    filler = rows[0]
+    for i in range(count, count + EIGHT - 1):
+        rows[i] = filler
     for i in range(0, count, EIGHT):
-        # The first instruction pushes the 0 that the sum starts from.
-        total = double_in_all(constants[numbers + code[begin + 2]])
+        total = double_in_all(0.0)
+        # A part is added where the next one begins; at first nothing is, which changes nothing.
         block = total
-        for j in range(begin + 3, finish, 3):
+        for j in range(begin, finish, 3):
             operation = code[j]
-            if operation == op.FIELD:
-                block = gathered(doubles(columns[code[j + 1]]), rows, i)
-            elif operation == op.NORMALIZE:
-                pair = 2 * code[j + 1]
-                block = rescaled(block, ends[pair], ends[pair + 1])
-            elif operation == op.SCALE:
-                block = times(double_in_all(constants[numbers + code[j + 2]]), block)
+            factor = double_in_all(constants[numbers + code[j + 2]])
+            if operation >= op.PART:
+                total = added(total, block)
+                if operation & op.CONSTANT:
+                    block = factor
+                else:
+                    block = gathered(doubles(columns[code[j + 1]]), rows, i)
+                    if operation & op.NORMALIZED:
+                        pair = 2 * (operation >> op.PLACE)
+                        block = rescaled(block, ends[pair], ends[pair + 1])
+                    if operation & op.REVERSED:
+                        block = minus(one, block)
+                    block = times(factor, block)
             elif operation == op.NEGATE:
                 block = minus(one, block)
-            elif operation == op.ADD:
-                total = added(total, block)
             else:
-                block = double_in_all(constants[numbers + code[j + 2]])
-        store_doubles(scores, i, total)
-
-
-@part
-def _below(value: float) -> np.float32:
-    """Give a single-precision number that is no greater."""
-    return np.float32(value - abs(value) * _UNIT - _LEAST)
+                block = times(factor, block)
+        store_doubles(scores, i, added(total, block))

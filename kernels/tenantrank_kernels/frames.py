@@ -45,7 +45,7 @@ MARK_COUNT = 19  # marks of a field
 # Scratch: written anew for each program, shared with no other thread.
 BITS = 0  # (depth, words), with two places more than any program's stack needs
 VECTORS = 1  # (depth, width) doubles
-SURVIVORS = 2  # (width,) int32
+SURVIVORS = 2  # (width + 8,) int32: as many as the last eight may lack are filled up
 PLACES = 3  # (width,) int32
 SPARE = 4  # (width,) int32
 BOUNDS = 5  # (width,) singles

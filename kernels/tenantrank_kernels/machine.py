@@ -37,6 +37,8 @@ _ELEMENTS = {
     types.uint64: ir.IntType(64),
     types.uint16: ir.IntType(16),
 }
+_HALF = PIECE // 2
+_QUARTER = ir.IntType(PIECE)  # of a word: the bits of a piece
 _ALIGNED = {types.float32: 4, types.float64: 8, types.uint64: 8, types.uint16: 2}
 
 
@@ -168,28 +170,83 @@ def _chosen(context: Any, builder: Any, bits: Any, first: Any, second: Any) -> A
     return builder.select(builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES)), first, second)
 
 
-def _only(context: Any, builder: Any, bits: Any, block: Any) -> Any:
-    lanes = builder.bitcast(builder.trunc(bits, ir.IntType(PIECE)), ir.VectorType(ir.IntType(1), PIECE))
-    whole = ir.VectorType(ir.IntType(32), PIECE)
-    kept = builder.select(lanes, builder.bitcast(block, whole), ir.Constant(whole, [-1] * PIECE))
-    return builder.bitcast(kept, block.type)
+def _keeping() -> Any:
+    def only(_: Any, source: Any, at: Any, values: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            # Read from memory to all lanes at once: a word at hand would first be shifted and moved to a vector.
+            quarters = builder.bitcast(_start(context, builder, signature.args[0], given[0]), _QUARTER.as_pointer())
+            bits = builder.load(builder.gep(quarters, [given[1]]))
+            short, whole = ir.VectorType(_QUARTER, 2 * PIECE), ir.VectorType(ir.IntType(32), PIECE)
+            undefined = ir.Constant(short, ir.Undefined)
+            first = builder.insert_element(undefined, bits, ir.Constant(ir.IntType(32), 0))
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), 2 * PIECE), [0] * 2 * PIECE)
+            in_each = builder.bitcast(builder.shuffle_vector(first, undefined, zeros), whole)
+            # The bit of a lane becomes its sign, which is what chooses where there are no masks.
+            signs = builder.shl(in_each, ir.Constant(whole, [31 - at for at in range(PIECE)]))
+            kept = builder.icmp_signed("<", signs, ir.Constant(whole, [0] * PIECE))
+            nothing = ir.Constant(given[2].type, [ir.Constant(ir.FloatType(), float("-inf"))] * PIECE)
+            return builder.select(kept, given[2], nothing)
+
+        return _SINGLES(source, types.intp, _SINGLES), make
+
+    def plain(source: Any, at: int, values: Any) -> Any:
+        bits = int(source[at // 4]) >> at % 4 * PIECE
+        return np.where(_holds(bits)[:PIECE], values, np.float32(-np.inf))
+
+    return plain if JIT_DISABLED else intrinsic(only)
 
 
 def _reached(context: Any, builder: Any, block: Any, bound: Any) -> Any:
     return builder.fcmp_ordered(">=", block, _same_in_all(context, builder, bound, _SINGLES))
 
 
-def _at_least(context: Any, builder: Any, block: Any, bound: Any) -> Any:
-    reached = builder.bitcast(_reached(context, builder, block, bound), ir.IntType(PIECE))
-    return builder.zext(reached, ir.IntType(64))
+def _halves(builder: Any, block: Any) -> Any:
+    # Machines without masks compare eight lanes at once.
+    kind = ir.VectorType(ir.IntType(32), _HALF)
+    undefined = ir.Constant(block.type, ir.Undefined)
+    return [
+        builder.shuffle_vector(block, undefined, ir.Constant(kind, list(range(first, first + _HALF))))
+        for first in (0, _HALF)
+    ]
+
+
+def _reaching() -> Any:
+    def reaching(_: Any, a: Any, b: Any, c: Any, d: Any, bound: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            # One comparison of all lanes: those of each block alone would be put into a word with many more steps.
+            low, high = (_side_by_side(builder, *pair) for pair in (given[0:2], given[2:4]))
+            lanes = _side_by_side(builder, low, high)
+            least = _side_by_side(builder, *[_same_in_all(context, builder, given[4], _SINGLES)] * 2)
+            reached = builder.fcmp_ordered(">=", lanes, _side_by_side(builder, least, least))
+            return builder.bitcast(reached, ir.IntType(LANES))
+
+        return types.uint64(_SINGLES, _SINGLES, _SINGLES, _SINGLES, types.float32), make
+
+    def plain(a: Any, b: Any, c: Any, d: Any, bound: Any) -> Any:
+        return _bits_of(np.concatenate((a, b, c, d)) >= bound)
+
+    return plain if JIT_DISABLED else intrinsic(reaching)
+
+
+def _side_by_side(builder: Any, low: Any, high: Any) -> Any:
+    lanes = list(range(2 * low.type.count))
+    return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
+def _reaches(context: Any, builder: Any, block: Any, bound: Any) -> Any:
+    low, high = _halves(builder, block)
+    most = builder.select(builder.fcmp_ordered(">", low, high), low, high)
+    least = _halves(builder, _same_in_all(context, builder, bound, _SINGLES))[0]
+    lanes = builder.bitcast(builder.fcmp_ordered(">=", most, least), ir.IntType(_HALF))
+    return builder.zext(builder.icmp_unsigned("!=", lanes, ir.Constant(lanes.type, 0)), ir.IntType(64))
 
 
 def _rescaled(context: Any, builder: Any, block: Any, low: Any, high: Any) -> Any:
     least, most = (_same_in_all(context, builder, end, _DOUBLES) for end in (low, high))
     zero, one = (ir.Constant(block.type, [ir.Constant(ir.DoubleType(), end)] * EIGHT) for end in (0.0, 1.0))
     scaled = builder.fdiv(builder.fsub(block, least), builder.fsub(most, least))
-    scaled = builder.select(builder.fcmp_ordered("ord", scaled, scaled), scaled, zero)
-    scaled = builder.select(builder.fcmp_ordered("<=", block, least), zero, scaled)
+    # What is not above the low end comes to no more than 0, or to NaN.
+    scaled = builder.select(builder.fcmp_ordered(">", scaled, zero), scaled, zero)
     scaled = builder.select(builder.fcmp_ordered(">=", block, most), one, scaled)
     return builder.select(builder.fcmp_ordered(">", most, least), scaled, zero)
 
@@ -239,6 +296,10 @@ def _counted(context: Any, builder: Any, block: Any) -> Any:
     kind = context.get_value_type(_BITS)
     counts = _vector_call(context, builder, f"llvm.ctpop.v{WORDS}i64", _BITS, kind, block)
     return _vector_call(context, builder, f"llvm.vector.reduce.add.v{WORDS}i64", _BITS, ir.IntType(64), counts)
+
+
+def _counted_in(context: Any, builder: Any, word: Any) -> Any:
+    return builder.ctpop(word)
 
 
 def _any_set(context: Any, builder: Any, block: Any) -> Any:
@@ -302,13 +363,8 @@ greater = _making(
     lambda a, b: np.where(a > b, a, b),
 )
 """The greater of two blocks, lane by lane; the second's where either is NaN."""
-only = _making(
-    _SINGLES,
-    (types.uint64, _SINGLES),
-    _only,
-    lambda bits, a: np.where(_holds(bits)[:PIECE], a, np.float32(np.nan)),
-)
-"""A block with NaN in the lanes whose bit, one of the lowest of a word, is not set."""
+only = _keeping()
+"""A block with -inf in the lanes whose bit is not set, ``only(bits, at, block)``: ``at`` counts pieces of words."""
 short_in_all = _making(
     _SHORTS,
     (types.uint16,),
@@ -318,8 +374,15 @@ short_in_all = _making(
 chosen_shorts = _making(
     _SHORTS, (types.uint64, _SHORTS, _SHORTS), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b)
 )
-at_least = _making(types.uint64, (_SINGLES, types.float32), _at_least, lambda block, bound: _bits_of(block >= bound))
-"""The lanes that reach a bound, as the lowest bits of a word."""
+reaching = _reaching()
+"""The lanes of four blocks that reach a bound, as a word: those of the first block are the lowest bits."""
+reaches = _making(
+    types.uint64,
+    (_SINGLES, types.float32),
+    _reaches,
+    lambda block, bound: np.uint64((block >= bound).any()),
+)
+"""1 where any lane of a block without NaN reaches a bound, else 0."""
 lowered = _making(
     _SINGLES,
     (_SINGLES, types.float32, types.float32),
@@ -342,3 +405,5 @@ counted = _making(types.int64, (_BITS,), _counted, lambda block: int(sum(int(wor
 """How many bits of a block are set."""
 lowest = _making(types.int64, (types.uint64,), _lowest, lambda word: (int(word) & -int(word)).bit_length() - 1)
 """The place of the lowest set bit of a word that is not 0."""
+counted_in = _making(types.int64, (types.uint64,), _counted_in, lambda word: int(word).bit_count())
+"""How many bits of a word are set."""

@@ -18,11 +18,11 @@ CLAUSES = 7  # how many clauses the filter has, one int32 each: how many instruc
 CHAIN = 8  # how many rows its chain lists, two int32 each: row and place from 1
 HEADER = 9
 
-# Modes. An exact shortcut may always give way to GENERAL.
+# Modes. An exact shortcut may always give way to GENERAL, but for BLEND, whose scorer is written otherwise.
 GENERAL = 0
 LEAST_FIRST = 1  # the score falls, weakly, as one field rises
 GREATEST_FIRST = 2  # the score rises, weakly, with one field
-BLEND = 3  # a sum of scores each linear in one field
+BLEND = 3  # a sum of scores each linear in one field, which begins at 0; its scorer is made of PARTs
 
 # Conditions. A leaf is a source, plus how it joins the bitset on top of the stack, plus INVERT or not.
 ROW = 0  # rows[a]
@@ -47,6 +47,14 @@ CLAMP = 69  # numbers[b] is lo, numbers[b + 1] is hi
 NORMALIZE = 70  # between the survivors' ends, pinned; a is which of the program's ends, or -1: of the vector itself
 NORMALIZE_V1 = 71  # relative to the survivors, plain division
 GATE = 72  # pops a bitset; 0 where it is not set
+
+# Parts of a BLEND, of which each is one instruction and is added to those before it. A SCALE or NEGATE behind a part
+# changes the part.
+PART = 128  # columns[a] times numbers[b]; beside it stand the following
+NORMALIZED = 1  # the column is normalized first, between the ends of the place that stands from bit PLACE on
+REVERSED = 2  # then it is taken from 1
+CONSTANT = 4  # numbers[b] alone; with none of the others
+PLACE = 8
 
 # Selectors.
 ARGMAX = 0

@@ -103,7 +103,7 @@ def rank_program(
     if count < 0:
         first_rows(frame, mask, survived, chosen)
         count = survived
-    if selector == op.ARGMAX and mode == op.BLEND:
+    if mode == op.BLEND:
         blend_scores(frame, scratch, at, chosen, count)
     else:
         scored(frame, scratch, middle, end, numbers, request, chosen, count, 1)

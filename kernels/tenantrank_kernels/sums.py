@@ -15,7 +15,7 @@ from tenantrank_kernels._compile import part, small_part
 from tenantrank_kernels.machine import (
     LANES,
     PIECE,
-    at_least,
+    counted_in,
     greater,
     greatest,
     in_all,
@@ -24,7 +24,10 @@ from tenantrank_kernels.machine import (
     load_singles,
     longs,
     lowered,
+    lowest,
     only,
+    reaches,
+    reaching,
     singles,
     store_singles,
     table,
@@ -32,9 +35,10 @@ from tenantrank_kernels.machine import (
 )
 
 FEW = 3
-"""Coefficients that `bound_few` takes at most."""
+"""Coefficients that `rows_of_few` takes at most."""
 _NOTHING = np.float32(-np.inf)
-_SECOND, _THIRD, _FOURTH = np.uint64(PIECE), np.uint64(2 * PIECE), np.uint64(3 * PIECE)  # pieces of a word
+_PIECES = LANES // PIECE
+_ONE = np.uint64(1)
 
 
 @small_part
@@ -46,23 +50,25 @@ def _sum(start: Any, first: Any, second: Any, third: Any, x: Any, y: Any, z: Any
 
 
 @part
-def bound_few(frame: Any, scratch: Any, count: int, constant: np.float32) -> Any:
-    """Write for each word the greatest of its rows' sums, by lanes: of rows that stand a multiple of `PIECE` apart.
+def rows_of_few(frame: Any, scratch: Any, count: int, constant: np.float32, slack: np.float32, wanted: int) -> int:
+    """Find the rows whose sums come near to what ``wanted`` rows reach.
 
     Parameters
     ----------
-    frame, scratch : see `frames`; the lowest bitset of the stack holds the rows that pass, ``BOUNDS`` is written
+    frame, scratch : see `frames`; the lowest bitset of the stack holds the rows that pass, ``BOUNDS`` is overwritten
     count : how many coefficients the scratch holds, 1 … `FEW`; constant : what every sum starts from
+    slack : how far below a sum may be; wanted : how many places are needed, 1 … 64
 
     Returns
     -------
-    the same for all words together
+    how many rows the scratch's ``SURVIVORS`` now holds, ascending
     """
     spaces = table(scratch)
     columns = longs(table(frame)[at_.SINGLE_COLUMNS])
+    total = table(frame)[at_.WORDS]
     mask = words(spaces[at_.BITS])
     coefficients, fields = singles(spaces[at_.COEFFICIENTS]), integers(spaces[at_.PARTS])
-    bounds = singles(spaces[at_.BOUNDS])
+    bounds, rows = singles(spaces[at_.BOUNDS]), integers(spaces[at_.SURVIVORS])
     # A column times zero adds nothing: the values of rows that pass are finite, those of others are not looked at.
     second, third = min(1, count - 1), count - 1
     x, y, z = singles(columns[fields[0]]), singles(columns[fields[second]]), singles(columns[fields[third]])
@@ -72,27 +78,36 @@ def bound_few(frame: Any, scratch: Any, count: int, constant: np.float32) -> Any
     r = in_all(coefficients[2] if count > 2 else zero)
     start, nothing = in_all(constant), in_all(_NOTHING)
     best = nothing
-    for w in range(table(frame)[at_.WORDS]):
-        bits = mask[w]
+    for w in range(total):
         most = nothing
-        if bits != 0:
-            at = w * LANES
-            most = greater(only(bits, _sum(start, p, q, r, x, y, z, at)), nothing)
-            at += PIECE
-            most = greater(only(bits >> _SECOND, _sum(start, p, q, r, x, y, z, at)), most)
-            at += PIECE
-            most = greater(only(bits >> _THIRD, _sum(start, p, q, r, x, y, z, at)), most)
-            at += PIECE
-            most = greater(only(bits >> _FOURTH, _sum(start, p, q, r, x, y, z, at)), most)
+        if mask[w] != 0:
+            at, piece = w * LANES, w * _PIECES
+            most = only(mask, piece, _sum(start, p, q, r, x, y, z, at))
+            most = greater(only(mask, piece + 1, _sum(start, p, q, r, x, y, z, at + PIECE)), most)
+            most = greater(only(mask, piece + 2, _sum(start, p, q, r, x, y, z, at + 2 * PIECE)), most)
+            most = greater(only(mask, piece + 3, _sum(start, p, q, r, x, y, z, at + 3 * PIECE)), most)
             best = greater(most, best)
         store_singles(bounds, w * PIECE, most)
-    return best
+    least = reached_by(bounds, total, best, wanted) - slack
+    found = 0
+    for first in range(0, total, LANES):
+        # Which words may hold such a row is found for many at once: a branch for each would be mispredicted often.
+        reached = _words_reaching(bounds, first, min(total, first + LANES), least)
+        while reached:
+            w = first + lowest(reached)
+            reached &= reached - _ONE
+            at = w * LANES
+            a = _sum(start, p, q, r, x, y, z, at)
+            b = _sum(start, p, q, r, x, y, z, at + PIECE)
+            c = _sum(start, p, q, r, x, y, z, at + 2 * PIECE)
+            d = _sum(start, p, q, r, x, y, z, at + 3 * PIECE)
+            found = _write_rows(rows, found, at, mask[w] & reaching(a, b, c, d, least))
+    return found
 
 
 @small_part
-def sums(scratch: Any, columns: Any, count: int, start: Any, at: int) -> tuple[Any, Any, Any, Any]:
+def _sums(coefficients: Any, fields: Any, columns: Any, count: int, start: Any, at: int) -> tuple[Any, Any, Any, Any]:
     """Sum up the four pieces of a word, of which the first begins at a row."""
-    coefficients, fields = singles(table(scratch)[at_.COEFFICIENTS]), integers(table(scratch)[at_.PARTS])
     a, b, c, d = start, start, start, start
     for j in range(count):
         factor, column = in_all(coefficients[j]), singles(columns[fields[j]])
@@ -104,40 +119,64 @@ def sums(scratch: Any, columns: Any, count: int, start: Any, at: int) -> tuple[A
 
 
 @small_part
-def _most(bits: Any, a: Any, b: Any, c: Any, d: Any, nothing: Any) -> Any:
+def _most(mask: Any, w: int, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Give the greatest of the pieces of a word by lanes, of the rows whose bits are set."""
-    most = greater(only(bits >> _SECOND, b), greater(only(bits, a), nothing))
-    return greater(only(bits >> _FOURTH, d), greater(only(bits >> _THIRD, c), most))
+    piece = w * _PIECES
+    most = greater(only(mask, piece + 1, b), only(mask, piece, a))
+    return greater(only(mask, piece + 3, d), greater(only(mask, piece + 2, c), most))
 
 
 @part
-def bound_all(frame: Any, scratch: Any, count: int, constant: np.float32) -> Any:
-    """Do as `bound_few` does for any number of coefficients, where rows may have been taken away.
+def rows_of_all(
+    frame: Any,
+    scratch: Any,
+    count: int,
+    constant: np.float32,
+    slack: np.float32,
+    slack_apart: np.float32,
+    wanted: int,
+) -> int:
+    """Do as `rows_of_few` does for any number of coefficients, where rows may have been taken away.
 
-    The rows that count are those of the second bitset of the stack; behind what is written of them, the same is
-    written of the others that pass.
+    What ``wanted`` rows reach is that of the rows of the second bitset of the stack; ``slack_apart`` is how far below
+    it the others may be that pass, of which the third bitset is made.
     """
     entries = table(frame)
     spaces = table(scratch)
     total = entries[at_.WORDS]
     columns = longs(entries[at_.SINGLE_COLUMNS])
+    coefficients, fields = singles(spaces[at_.COEFFICIENTS]), integers(spaces[at_.PARTS])
     mask = words(spaces[at_.BITS])
-    bounds = singles(spaces[at_.BOUNDS])
+    bounds, rows = singles(spaces[at_.BOUNDS]), integers(spaces[at_.SURVIVORS])
     start, nothing = in_all(constant), in_all(_NOTHING)
     best = nothing
     for w in range(total):
-        bits = mask[w]
         most, apart = nothing, nothing
-        if bits != 0:
-            a, b, c, d = sums(scratch, columns, count, start, w * LANES)
-            known = mask[total + w]
-            most = _most(known, a, b, c, d, nothing)
+        others = mask[w] & ~mask[total + w]
+        mask[2 * total + w] = others
+        if mask[w] != 0:
+            a, b, c, d = _sums(coefficients, fields, columns, count, start, w * LANES)
+            most = _most(mask, total + w, a, b, c, d)
             best = greater(most, best)
-            if known != bits:
-                apart = _most(bits & ~known, a, b, c, d, nothing)
+            if others != 0:
+                apart = _most(mask, 2 * total + w, a, b, c, d)
         store_singles(bounds, w * PIECE, most)
         store_singles(bounds, (total + w) * PIECE, apart)
-    return best
+    reached_at = reached_by(bounds, total, best, wanted)
+    least, least_apart = reached_at - slack, reached_at - slack_apart
+    found = 0
+    for first in range(0, total, LANES):
+        last = min(total, first + LANES)
+        reached = _words_reaching(bounds, first, last, least)
+        reached |= _words_reaching(bounds, total + first, total + last, least_apart)
+        while reached:
+            w = first + lowest(reached)
+            reached &= reached - _ONE
+            a, b, c, d = _sums(coefficients, fields, columns, count, start, w * LANES)
+            bits = mask[total + w] & reaching(a, b, c, d, least)
+            bits |= mask[2 * total + w] & reaching(a, b, c, d, least_apart)
+            found = _write_rows(rows, found, w * LANES, bits)
+    return found
 
 
 @part
@@ -166,8 +205,27 @@ def reached_by(bounds: Any, total: int, best: Any, wanted: int) -> np.float32:
     return reached
 
 
+@part
+def _words_reaching(bounds: Any, first: int, last: int, bound: np.float32) -> np.uint64:
+    """Give the words of a stretch, 64 at most, whose greatest sums reach a bound: the first as the lowest bit."""
+    found = np.uint64(0)
+    for w in range(first, last):
+        found |= reaches(load_singles(bounds, w * PIECE), bound) << np.uint64(w - first)
+    return found
+
+
 @small_part
-def reaching(a: Any, b: Any, c: Any, d: Any, bound: np.float32) -> np.uint64:
-    """Give the lanes of a word whose sums reach a bound."""
-    low = at_least(a, bound) | at_least(b, bound) << _SECOND
-    return low | at_least(c, bound) << _THIRD | at_least(d, bound) << _FOURTH
+def _write_rows(rows: Any, found: int, first: int, bits: np.uint64) -> int:
+    """Write the rows of a word behind those found already; give how many there are now.
+
+    Mostly there are one or two. Two are written without asking how many there are, for none knows: what is no row is
+    overwritten, or lies behind the last one.
+    """
+    count = counted_in(bits)
+    rows[found] = first + lowest(bits)
+    bits &= bits - _ONE
+    rows[found + 1] = first + lowest(bits)
+    for i in range(2, count):
+        bits &= bits - _ONE
+        rows[found + i] = first + lowest(bits)
+    return found + count

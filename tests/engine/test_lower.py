@@ -70,6 +70,8 @@ def heights(plan: Plan) -> tuple[int, int, int]:
             bits += pushed - popped
         elif operation in (op.FIELD, op.LITERAL):
             vectors += 1
+        elif operation >= op.PART:
+            vectors = 1
         elif operation == op.ADD:
             vectors -= 1
         elif operation == op.GATE:
@@ -155,7 +157,7 @@ def test_lower__chooses_the_kernel_by_the_scorer(scorer: list[Any], mode: int) -
 def test_lower__where_all_score_the_same_catalog_order_decides() -> None:
     for scorer in (["zero"], ["lit", 3], ["neg", ["scale", 2, ["lit", 1]]]):
         plan = plan_of(["top"], scorer)
-        assert (plan.code[op.SELECTOR], plan.code[op.MODE]) == (op.ORDERED, op.BLEND)
+        assert (plan.code[op.SELECTOR], plan.code[op.MODE]) == (op.ORDERED, op.GREATEST_FIRST)
 
 
 def test_lower__notes_the_bounds_that_clauses_set_on_a_field_it_ranks_by() -> None:
@@ -172,9 +174,51 @@ def test_lower__notes_the_bounds_that_clauses_set_on_a_field_it_ranks_by() -> No
 
 
 def test_lower__an_add_begins_at_zero() -> None:
-    plan = plan_of(["top"], ["add", ["lit", 1], ["field", "price_in"]])
-    assert [step[0] for step in sections(plan)[1]] == [op.LITERAL, op.FIELD, op.ADD, op.LITERAL, op.ADD]
-    assert list(plan.numbers) == [0.0, 0.0, 1.0]
+    plan = plan_of(["top"], ["add", ["lit", 1], ["clamp", 0, 1, ["field", "price_in"]]])
+    steps = [op.LITERAL, op.FIELD, op.CLAMP, op.ADD, op.LITERAL, op.ADD]
+    assert [step[0] for step in sections(plan)[1]] == steps
+    assert list(plan.numbers) == [0.0, 0.0, 0.0, 1.0, 1.0]
+
+
+def test_lower__a_blend_is_one_instruction_a_part_and_one_more_for_each_step_that_it_has_no_room_for() -> None:
+    price, tok_s = ["field", "price_in"], ["field", "tok_s"]
+    first, second = 0 << op.PLACE | op.PART, 1 << op.PLACE | op.PART
+    tok_s_at = VIEW.position["tok_s"]
+    cases: list[tuple[list[Any], list[tuple[int, int, float]]]] = [
+        (price, [(first, PRICE, 1.0)]),
+        (["scale", 3, price], [(first, PRICE, 3.0)]),
+        (["neg", price], [(first | op.REVERSED, PRICE, 1.0)]),
+        (["scale", 0.5, ["neg", ["normalize", price]]], [(first | op.NORMALIZED | op.REVERSED, PRICE, 0.5)]),
+        (["neg", ["scale", 0.5, ["normalize", price]]], [(first | op.NORMALIZED, PRICE, 0.5), (op.NEGATE, 0, 0.0)]),
+        (["scale", 2, ["scale", 3, price]], [(first, PRICE, 3.0), (op.SCALE, 0, 2.0)]),
+        (["neg", ["neg", price]], [(first | op.REVERSED, PRICE, 1.0), (op.NEGATE, 0, 0.0)]),
+    ]
+    for part, wanted in cases:
+        plan = plan_of(["top"], ["add", part, ["scale", 7, ["scale", 9, tok_s]]])
+        found = [(step[0], step[1], plan.numbers[step[2]]) for step in sections(plan)[1]]
+        # Parts come by their encodings; the other one stands behind or before.
+        other = (second, tok_s_at, 9.0), (op.SCALE, 0, 7.0)
+        swapped = [
+            (step[0] ^ first ^ second if step[0] >= op.PART else step[0], *step[1:]) for step in (*other, *wanted)
+        ]
+        assert found in ([*wanted, *other], swapped), part
+        assert plan.code[op.ENDS] == 2
+
+
+@pytest.mark.parametrize(
+    ("constant", "value"),
+    [
+        (["lit", 4], 4.0),
+        (["neg", ["zero"]], 1.0),
+        (["neg", ["lit", 0.1]], 1.0 - 0.1),
+        (["scale", 0.1, ["neg", ["scale", 3, ["lit", 0.1]]]], 0.1 * (1.0 - 3.0 * 0.1)),
+        (["scale", 1e308, ["lit", 1e308]], np.inf),
+    ],
+)
+def test_lower__a_constant_part_of_a_blend_is_worked_out(constant: list[Any], value: float) -> None:
+    plan = plan_of(["top"], ["add", constant, ["field", "price_in"]])
+    (found,) = [plan.numbers[b] for operation, _, b in sections(plan)[1] if operation & op.CONSTANT]
+    assert found == value
 
 
 def test_lower__older_policies_normalize_by_plain_division_and_have_scorers_of_their_own() -> None:

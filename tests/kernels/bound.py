@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tenantrank_kernels import Frame
 from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
+from tenantrank_kernels.machine import EIGHT
 from tests.kernels.reference import Offers, Program, Rows, bits_of, cut_of, order_of
 
 SHIFT = 4
@@ -172,7 +173,7 @@ def _spaces(words: int, parts: int) -> list[Any]:
     return [
         np.full((BITS + 2) * words, _RUBBISH, dtype=np.uint64),
         np.full(VECTORS * width, np.nan),
-        np.full(width, -7, dtype=np.int32),
+        np.full(width + EIGHT, -7, dtype=np.int32),
         np.full(width, -7, dtype=np.int32),
         np.full(width, -7, dtype=np.int32),
         np.full(width, np.nan, dtype=np.float32),

@@ -170,8 +170,34 @@ def _clamped(value: float, low: float, high: float) -> float:
     return value
 
 
+def blended(program: Program, offers: Offers, survivors: Sequence[int]) -> list[float]:
+    """What a scorer made of parts gives each survivor."""
+    totals = [0.0 for _ in survivors]
+    steps = list(program.score)
+    while steps:
+        operation, field, number = steps.pop(0)
+        assert operation >= op.PART
+        weight = program.numbers[number]
+        column = offers.columns[field]
+        part = [column[row] for row in survivors]
+        if operation & op.NORMALIZED:
+            assert program.ends[operation >> op.PLACE][0] == field
+            part = normalize(part, *ends(part), True)
+        if operation & op.REVERSED:
+            part = [1.0 - value for value in part]
+        part = [weight if operation & op.CONSTANT else weight * value for value in part]
+        while steps and steps[0][0] < op.PART:
+            stack = [part]
+            score_step(steps.pop(0), program.numbers, offers, 0, survivors, set(), stack)
+            (part,) = stack
+        totals = [total + value for total, value in zip(totals, part, strict=True)]
+    return totals
+
+
 def scores(program: Program, offers: Offers, request: int, survivors: Sequence[int]) -> list[float]:
     """What a scorer gives each survivor of the filter."""
+    if program.mode == op.BLEND:
+        return blended(program, offers, survivors)
     conditions: list[Rows] = []
     vectors: list[list[float]] = []
     for instruction in program.score:

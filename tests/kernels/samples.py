@@ -175,26 +175,45 @@ def draw_monotone(rng: Random, numbers: list[float], field: int) -> tuple[list[t
     return code, op.GREATEST_FIRST if rising else op.LEAST_FIRST
 
 
+def part_of(
+    source: int | float, normalized: bool, factors: Sequence[float | None], numbers: list[float], places: dict[int, int]
+) -> list[tuple[int, int, int]]:
+    """A part of a blend: of a field, or of a constant where ``source`` is no integer.
+
+    ``factors`` are steps, ``None`` for neg; ``places`` gets each field's place among the program's ends.
+    """
+    steps = list(factors)
+    if not isinstance(source, int):
+        operation, field, weight = op.PART | op.CONSTANT, 0, source
+    else:
+        operation, field, weight = op.PART | places.setdefault(source, len(places)) << op.PLACE, source, 1.0
+        if normalized:
+            operation |= op.NORMALIZED
+        if steps and steps[0] is None:
+            operation |= op.REVERSED
+            steps.pop(0)
+        if steps and steps[0] is not None:
+            weight = steps.pop(0) or 0.0
+    numbers.append(weight)
+    code = [(operation, field, len(numbers) - 1)]
+    for step in steps:
+        if step is not None:
+            numbers.append(step)
+        code.append((op.NEGATE, 0, 0) if step is None else (op.SCALE, 0, len(numbers) - 1))
+    return code
+
+
 def draw_blend(rng: Random, numbers: list[float], places: dict[int, int]) -> list[tuple[int, int, int]]:
     """A sum of scores each linear in one field; ``places`` gets each field's place among the program's ends."""
-    numbers.append(0.0)
-    code = [(op.LITERAL, 0, len(numbers) - 1)]
+    code = []
     for _ in range(rng.randint(1, 4)):
+        source = rng.choice((0.0, 1.0, -3.5, 0.1)) if rng.random() < 0.1 else rng.randrange(FIELDS)
+        steps: list[float | None] = [None] if rng.random() < 0.5 else []
+        factors = (round(rng.random(), 2), 0.5, 2.0, -1.0, -0.1, 1e-3, 1e5)
+        steps += [rng.choice(factors) for _ in range(rng.choice((0, 1, 1, 1, 1, 1, 2)))]
         if rng.random() < 0.1:
-            numbers.append(rng.choice((0.0, 1.0, -3.5, 0.1)))
-            code.append((op.LITERAL, 0, len(numbers) - 1))
-        else:
-            field = rng.randrange(FIELDS)
-            place = places.setdefault(field, len(places))
-            code.append((op.FIELD, field, place))
-            if rng.random() < 0.7:
-                code.append((op.NORMALIZE, place, 0))
-        if rng.random() < 0.5:
-            code.append((op.NEGATE, 0, 0))
-        if rng.random() < 0.7:
-            numbers.append(rng.choice((round(rng.random(), 2), 0.5, 2.0, -1.0, -0.1, 1e-3, 1e5)))
-            code.append((op.SCALE, 0, len(numbers) - 1))
-        code.append((op.ADD, 0, 0))
+            steps.append(None)
+        code += part_of(source, rng.random() < 0.7, steps, numbers, places)
     return code
 
 
@@ -222,8 +241,27 @@ def draw_program(rng: Random, size: int) -> Program:
 
 
 def general(program: Program) -> Program:
-    """The same program without a shortcut."""
-    return replace(program, mode=op.GENERAL)
+    """The same program without a shortcut: that of a blend is spelled out."""
+    if program.mode != op.BLEND:
+        return replace(program, mode=op.GENERAL)
+    numbers = [*program.numbers, 0.0]
+    code = [(op.LITERAL, 0, len(numbers) - 1)]
+    for at, (operation, a, b) in enumerate(program.score):
+        if operation < op.PART:
+            code.append((operation, a, b))
+            continue
+        if at:
+            code.append((op.ADD, 0, 0))
+        if operation & op.CONSTANT:
+            code.append((op.LITERAL, 0, b))
+            continue
+        place = operation >> op.PLACE
+        code.append((op.FIELD, a, place))
+        code += [(op.NORMALIZE, place, 0)] * bool(operation & op.NORMALIZED)
+        code += [(op.NEGATE, 0, 0)] * bool(operation & op.REVERSED)
+        code.append((op.SCALE, 0, b))
+    code += [(op.ADD, 0, 0)] * bool(program.score)
+    return replace(program, mode=op.GENERAL, numbers=numbers, score=code)
 
 
 def doubles(values: Sequence[float]) -> NDArray[np.float64]:

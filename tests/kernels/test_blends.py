@@ -18,7 +18,7 @@ from tenantrank_kernels.scores import find_ends
 from tests.kernels import reference
 from tests.kernels.bound import PARTS, bound, with_mask
 from tests.kernels.reference import Offers, Program
-from tests.kernels.samples import SEEDS, draw_column, offers_of
+from tests.kernels.samples import SEEDS, draw_column, offers_of, part_of
 
 INF = math.inf
 SIZES = (1, 63, 65, 130, 513) if JIT_DISABLED else (1, 63, 64, 65, 130, 511, 512, 513, 1025, 2000)
@@ -54,25 +54,9 @@ COLUMNS: dict[str, Callable[[Random], float]] = {
 
 def program_of(parts: list[Part]) -> Program:
     """A blend of parts, without a filter."""
-    numbers = [0.0, 0.0]
+    numbers = [0.0]
     places: dict[int, int] = {}
-    score = [(op.LITERAL, 0, 1)]
-    for source, normalized, factors in parts:
-        if isinstance(source, int):
-            place = places.setdefault(source, len(places))
-            score.append((op.FIELD, source, place))
-            if normalized:
-                score.append((op.NORMALIZE, place, 0))
-        else:
-            numbers.append(source)
-            score.append((op.LITERAL, 0, len(numbers) - 1))
-        for factor in factors:
-            if factor is None:
-                score.append((op.NEGATE, 0, 0))
-            else:
-                numbers.append(factor)
-                score.append((op.SCALE, 0, len(numbers) - 1))
-        score.append((op.ADD, 0, 0))
+    score = [step for part in parts for step in part_of(*part, numbers, places)]
     return Program([], score, numbers, op.BLEND, ends=[(field, -1, -1) for field in places])
 
 
@@ -237,6 +221,23 @@ def test_candidates__of_rows_with_an_unknown_value_are_bounded_apart() -> None:
         for passed in (everyone, everyone - {123, 299}, {123, 299}, {5, 123}):
             for wanted in (1, 2, 5, 48):
                 assert wanted > len(passed) or not Blend(parts, offers, passed).missing(wanted)
+
+
+def test_candidates__behind_the_first_stretch_of_words_are_found() -> None:
+    """Words that may hold a candidate are found 64 at a time: the best stand in the second stretch, some apart."""
+    size = 4200
+    rows = [*range(4090, 4105), 63, 64, 4199]
+    column = [float(row % 7) for row in range(size)]
+    for best in ({row: 50.0 + row for row in rows}, dict.fromkeys(rows, INF)):
+        offers = offers_of([best.get(row, value) for row, value in enumerate(column)], column)
+        few: list[Part] = [(0, True, [2.0]), (1, True, [])]
+        for parts in (few, [*few, *few]):
+            blend = Blend(parts, offers, set(range(size)))
+            for wanted in (1, 5, 18):
+                found = blend.candidates(wanted)
+                assert found is not None
+                assert not blend.missing(wanted)
+                assert set(rows) & set(found)
 
 
 def test_candidates__give_no_bound_where_a_sum_may_not_fit_single_precision() -> None:

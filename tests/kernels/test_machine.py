@@ -81,10 +81,8 @@ def take_greater(a: Any, b: Any, target: Any) -> None:
 
 
 @part
-def keep(bits: Any, a: Any, b: Any, target: Any) -> None:
-    machine.store_singles(
-        target, 0, machine.greater(machine.only(bits, machine.load_singles(a, 0)), machine.load_singles(b, 0))
-    )
+def keep(words: Any, at: int, a: Any, target: Any) -> None:
+    machine.store_singles(target, 0, machine.only(machine.words(words), at, machine.load_singles(a, 0)))
 
 
 @part
@@ -98,8 +96,14 @@ def choose_shorts(bits: Any, a: Any, b: Any, target: Any) -> None:
 
 
 @part
-def reaching(a: Any, bound: np.float32) -> Any:
-    return machine.at_least(machine.load_singles(a, 0), bound)
+def reaching(a: Any, b: Any, c: Any, d: Any, bound: np.float32) -> Any:
+    first, second = machine.load_singles(a, 0), machine.load_singles(b, 0)
+    return machine.reaching(first, second, machine.load_singles(c, 0), machine.load_singles(d, 0), bound)
+
+
+@part
+def reaches(a: Any, bound: np.float32) -> Any:
+    return machine.reaches(machine.load_singles(a, 0), bound)
 
 
 @part
@@ -140,6 +144,11 @@ def count_of(a: Any) -> Any:
 @part
 def lowest_of(word: np.uint64) -> Any:
     return machine.lowest(word)
+
+
+@part
+def count_in(word: np.uint64) -> Any:
+    return machine.counted_in(word)
 
 
 def singles(seed: int, *more: float) -> np.ndarray[Any, Any]:
@@ -286,12 +295,22 @@ def test_greater__is_the_second_where_either_is_no_number(seed: int) -> None:
     assert np.array_equal(found, np.where(a > b, a, b), equal_nan=True)
 
 
+@memory
 @pytest.mark.parametrize("word", [*REAL, 0x0123_4567_89AB_CDEF])
-def test_only_and_chosen__follow_the_bits_of_a_word(word: int) -> None:
+def test_only__follows_the_bits_of_a_piece_of_a_word(given: Any, word: int) -> None:
+    for where in range(3):
+        bitset = np.array([2**64 - 1, 0, 0x5555_5555_5555_5555], dtype=np.uint64)
+        bitset[where] = word
+        for quarter in range(LANES // PIECE):
+            holds = np.array([word >> at & 1 for at in range(quarter * PIECE, (quarter + 1) * PIECE)], dtype=bool)
+            a, found = singles(quarter, math.nan), np.zeros(PIECE, dtype=np.float32)
+            keep(given(bitset), where * LANES // PIECE + quarter, a, found)
+            assert np.array_equal(found, np.where(holds, a, -np.inf), equal_nan=True)
+
+
+@pytest.mark.parametrize("word", [*REAL, 0x0123_4567_89AB_CDEF])
+def test_chosen__follow_the_bits_of_a_word(word: int) -> None:
     holds = np.array([word >> at & 1 for at in range(LANES)], dtype=bool)
-    a, b, found = singles(1, math.nan), singles(2), np.zeros(PIECE, dtype=np.float32)
-    keep(np.uint64(word), a, b, found)
-    assert np.array_equal(found, np.where(holds[:PIECE] & (a > b), a, b))
     ones, others = np.arange(LANES, dtype=np.uint16), np.arange(500, 500 + LANES, dtype=np.uint16)
     kept = np.zeros(LANES, dtype=np.uint16)
     choose_shorts(np.uint64(word), ones, others, kept)
@@ -299,13 +318,18 @@ def test_only_and_chosen__follow_the_bits_of_a_word(word: int) -> None:
 
 
 @pytest.mark.parametrize("bound", [*SINGLES, math.nan])
-def test_at_least_and_lowered__see_the_lanes_that_reach_a_bound(bound: float) -> None:
+def test_reaching_reaches_and_lowered__see_the_lanes_that_reach_a_bound(bound: float) -> None:
     for seed in range(5):
-        block = singles(seed, math.nan)
-        assert int(reaching(block, np.float32(bound))) == word_of(block >= np.float32(bound))
+        blocks = [singles(4 * seed + at, math.nan) for at in range(4)]
+        wanted = np.concatenate(blocks) >= np.float32(bound)
+        assert int(reaching(*blocks, np.float32(bound))) == word_of(wanted)
         found = np.zeros(PIECE, dtype=np.float32)
-        lower(block, np.float32(bound), np.float32(-7.0), found)
-        assert np.array_equal(found, np.where(block >= np.float32(bound), -7.0, block), equal_nan=True)
+        lower(blocks[0], np.float32(bound), np.float32(-7.0), found)
+        assert np.array_equal(found, np.where(wanted[:PIECE], -7.0, blocks[0]), equal_nan=True)
+        for lane in range(PIECE):
+            block = np.full(PIECE, -np.inf, dtype=np.float32)
+            block[lane] = blocks[1][lane] if blocks[1][lane] == blocks[1][lane] else 0.5
+            assert int(reaches(block, np.float32(bound))) == (block >= np.float32(bound)).any()
 
 
 def test_greatest__is_the_greatest_lane() -> None:
@@ -331,6 +355,8 @@ def test_blocks_of_bits__are_joined_word_by_word(seed: int) -> None:
 
 
 def test_any_set_and_counted__see_every_bit() -> None:
+    for word in REAL:
+        assert count_in(np.uint64(word)) == word.bit_count()
     for word in range(WORDS):
         for bit in (0, 1, 31, 32, 62, 63):
             block = np.zeros(WORDS, dtype=np.uint64)

@@ -24,6 +24,7 @@ from tests.kernels.samples import (
     draw_offers,
     draw_program,
     draw_scorer,
+    general,
     offers_of,
     same,
 )
@@ -78,14 +79,14 @@ def test_normalize__agrees_with_the_reference(pinned: bool) -> None:
 
 
 def filtered(rng: Random, size: int) -> tuple[Bound, Program, reference.Offers, set[int]]:
-    """A blend over offers, its ends bounded by its filter's clauses, with the rows that pass."""
+    """A blend spelled out over offers, its ends bounded by its filter's clauses, with the rows that pass."""
     offers = draw_offers(rng, size)
     numbers = [0.0]
     code, clauses, bounds = draw_filter(rng, numbers)
     places: dict[int, int] = {}
     score = draw_blend(rng, numbers, places)
     ends = [(field, *bounds.get(field, (-1, -1))) for field in places]
-    program = Program(code, score, numbers, op.BLEND, ends=ends, clauses=clauses)
+    program = general(Program(code, score, numbers, op.BLEND, ends=ends, clauses=clauses))
     passed = reference.condition(code, numbers, offers)
     return with_mask(bound(offers, [program]), passed), program, offers, passed
 
@@ -197,7 +198,7 @@ def test_scored__evaluates_gates_above_the_filters_own_bitset() -> None:
     rng = Random(6)
     for _ in range(30):
         offers = draw_offers(rng, 65)
-        program = draw_program(rng, 65)
+        program = general(draw_program(rng, 65))
         if not program.score:
             continue
         at = with_mask(bound(offers, [program]), {1, 2, 3})

@@ -241,23 +241,49 @@ class Program:
                 code += (op.CLAMP, 0, self.number(low))
                 self.number(high)
 
-    def mode(self, scorer: Node) -> int:
-        """Say which kernel may rank by a scorer, and note the ends of the fields that it then needs."""
-        if not self._pinned:
-            return op.GENERAL
-        if scorer.op == "add":
-            parts = [_linear(child) for child in scorer.children]
-            if any(field is None for field in parts):
-                return op.GENERAL
-            for field in parts:
-                if field:
-                    self._ends(field)
-            return op.BLEND
-        field, rising = _monotone(scorer)
+    def ranked(self, scorer: Node) -> int:
+        """Append a Scorer in the form of the kernel that may rank by it, and note the ends of the fields that it needs.
+
+        Gives that kernel's mode.
+        """
+        mode = op.GENERAL
+        if self._pinned and scorer.op == "add":
+            fields = [_linear(child) for child in scorer.children]
+            if None not in fields:
+                for child, field in zip(scorer.children, fields, strict=False):
+                    self._part(child, field)
+                return op.BLEND
+        elif self._pinned:
+            field, rising = _monotone(scorer)
+            if field:
+                self._ends(field)
+                mode = op.GREATEST_FIRST if rising else op.LEAST_FIRST
+        self.score(scorer)
+        return mode
+
+    def _part(self, scorer: Node, field: str | None) -> None:
+        """Append a part of a blend, which is linear in a field or else a constant."""
+        around: list[Node] = []
+        while scorer.op == "scale" or scorer.op == "neg":
+            around.append(scorer)
+            scorer = scorer.children[0]
         if not field:
-            return op.GENERAL
-        self._ends(field)
-        return op.GREATEST_FIRST if rising else op.LEAST_FIRST
+            # Worked out here, by the same steps: doubles are everywhere the same.
+            value = float(scorer.parameters[0]) if scorer.parameters else 0.0
+            for outer in reversed(around):
+                value = 1.0 - value if outer.op == "neg" else outer.parameters[0] * value
+            self.code += (op.PART | op.CONSTANT, 0, self.number(value))
+            return
+        operation = op.PART | self._ends(field) << op.PLACE
+        if scorer.op == "normalize":
+            operation |= op.NORMALIZED
+        if around and around[-1].op == "neg":
+            operation |= op.REVERSED
+            around.pop()
+        weight = around.pop().parameters[0] if around and around[-1].op == "scale" else 1.0
+        self.code += (operation, self._position[field], self.number(weight))
+        for outer in reversed(around):
+            self.code += (op.NEGATE, 0, 0) if outer.op == "neg" else (op.SCALE, 0, self.number(outer.parameters[0]))
 
     def _ends(self, field: str) -> int:
         """Give the place of a field among those whose ends are found."""
@@ -353,11 +379,10 @@ def lower(
     if kind == op.CHAINED:
         chain = _chain(selector.parameters[0], index)
     else:
-        mode = program.mode(scorer)
+        mode = program.ranked(scorer)
         if kind == op.ARGMAX and _linear(scorer) == "":
             # Every offer scores the same, so that catalog order decides, and only those chosen need a score.
-            kind, mode = op.ORDERED, op.BLEND
-        program.score(scorer)
+            kind, mode = op.ORDERED, op.GREATEST_FIRST
     code, ends, clauses = program.code, program.ends, program.clauses
     whole = [0] * op.HEADER
     whole[op.MODE] = mode

@@ -6,6 +6,7 @@ import numpy as np
 
 from tenantrank.engine.lines import zeros
 from tenantrank_kernels import Frame
+from tenantrank_kernels.machine import EIGHT
 
 
 def scratch_of(words: int, bits: int, vectors: int, ends: int) -> Frame:
@@ -19,7 +20,7 @@ def scratch_of(words: int, bits: int, vectors: int, ends: int) -> Frame:
         [
             zeros((bits + 2) * words, np.uint64),
             zeros(vectors * width, np.float64),
-            zeros(width, np.int32),
+            zeros(width + EIGHT, np.int32),
             np.zeros(width, dtype=np.int32),
             np.zeros(width, dtype=np.int32),
             zeros(width, np.float32),

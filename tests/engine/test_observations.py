@@ -46,9 +46,10 @@ def test_make_order__what_is_read_by_blocks_begins_at_a_line_of_the_cache() -> N
     for size in (3, 600, 1100):
         observations = made([[float(row % 7) for row in range(size)]] * 3)
         for field in range(3):
-            observations._make_order(field, None)
-            order = observations._orders[field]
-            assert (order.singles.ctypes.data % LINE, order.marks.ctypes.data % LINE) == (0, 0)
+            observations._make_order(field)
+            mended = observations.changed({field: Moved(np.array([1]), np.array([8.0]))})
+            for order in (observations._orders[field], mended._orders[field]):
+                assert (order.singles.ctypes.data % LINE, order.marks.ctypes.data % LINE) == (0, 0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 40, 700])

@@ -15,7 +15,7 @@ from tests.kernels.samples import SIZES, doubles, draw_column
 
 
 def made(values: list[float], shift: int) -> list[np.ndarray[Any, Any]]:
-    """The order, the falling one, the values in the first, where stretches of equal values begin and end, and the marks."""
+    """Both orders, the values in the first, where stretches of equal values begin and end, and the marks."""
     size, words = len(values), words_of(len(values))
     order = np.array(order_of(values), dtype=np.int32)
     rest = [np.zeros(size, np.int32), np.zeros(size), np.zeros(size, np.int32), np.zeros(size, np.int32)]

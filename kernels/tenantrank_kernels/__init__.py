@@ -5,7 +5,7 @@
 | `rank_programs`, `rank_one` | the best offers of a catalog under each of many programs, or under one |
 | `bind_programs` | where the comparisons of programs cut the columns of a catalog |
 | `condition_masks` | the offers that pass each of several conditions |
-| `clause_counts` | how many offers fail each clause first |
+| `turned_away` | how many offers fail each clause, or fail it first, and which clause each offer fails first |
 | `clause_fails` | the offers that fail each clause |
 | `first_failing`, `fail_counts` | of those: which clause each offer fails first; how many offers fail each clause |
 | `fewest_failing` | the fewest conditions that some offer fails |
@@ -28,13 +28,25 @@ from tenantrank_kernels.mending import mend_order
 from tenantrank_kernels.misses import fewest_failing
 from tenantrank_kernels.orders import fill_order
 from tenantrank_kernels.rank import rank_one, rank_programs
-from tenantrank_kernels.rejections import clause_counts, clause_fails, fail_counts, first_failing
+from tenantrank_kernels.rejections import (
+    FIRST_COUNTS,
+    FIRST_OF_EVERY,
+    MOST_DIGITS,
+    OWN_COUNTS,
+    clause_fails,
+    fail_counts,
+    first_failing,
+    turned_away,
+)
 
 __all__ = [
+    "FIRST_COUNTS",
+    "FIRST_OF_EVERY",
     "JIT_DISABLED",
+    "MOST_DIGITS",
+    "OWN_COUNTS",
     "Frame",
     "bind_programs",
-    "clause_counts",
     "clause_fails",
     "compiled_before",
     "condition_masks",
@@ -53,4 +65,5 @@ __all__ = [
     "python_body",
     "rank_one",
     "rank_programs",
+    "turned_away",
 ]

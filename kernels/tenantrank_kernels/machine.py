@@ -23,7 +23,7 @@ from tenantrank_kernels._compile import JIT_DISABLED
 _codegen: Any = _cgutils
 
 LANES = 64
-"""Offers in a block of short integers: one for each bit of a word."""
+"""Offers in a block of short integers or of bytes: one for each bit of a word."""
 PIECE = 16
 """Offers in a block of single-precision values: a quarter of a word's, which few registers hold."""
 EIGHT = 8
@@ -32,6 +32,7 @@ WORDS = 8
 """Words in a block of bits."""
 
 _ELEMENTS = {
+    types.uint8: ir.IntType(8),
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
     types.uint64: ir.IntType(64),
@@ -61,6 +62,7 @@ _SINGLES = _BlockType(types.float32, PIECE)
 _DOUBLES = _BlockType(types.float64, EIGHT)
 _BITS = _BlockType(types.uint64, WORDS)
 _SHORTS = _BlockType(types.uint16, LANES)
+_BYTES = _BlockType(types.uint8, LANES)
 
 
 def _memory(element: Any) -> Any:
@@ -282,6 +284,12 @@ def _gathering() -> Any:
     return (lambda source, rows, at: source[rows[at : at + EIGHT]]) if JIT_DISABLED else intrinsic(gather)
 
 
+def _marked(context: Any, builder: Any, bits: Any, mark: Any, block: Any) -> Any:
+    nothing = ir.Constant(block.type, None)
+    marks = _chosen(context, builder, bits, _same_in_all(context, builder, mark, _BYTES), nothing)
+    return builder.or_(block, marks)
+
+
 def _joined(context: Any, builder: Any, block: Any, first: Any, second: Any) -> Any:
     name = f"llvm.fmuladd.v{PIECE}f32"
     return _vector_call(context, builder, name, _SINGLES, block.type, first, second, block)
@@ -342,6 +350,26 @@ double_in_all = _making(
     lambda context, builder, value: _same_in_all(context, builder, value, _DOUBLES),
     lambda value: np.full(EIGHT, value),
 )
+byte_in_all = _making(
+    _BYTES,
+    (types.uint8,),
+    lambda context, builder, value: _same_in_all(context, builder, value, _BYTES),
+    lambda value: np.full(LANES, value, dtype=np.uint8),
+)
+marked = _making(
+    _BYTES,
+    (types.uint64, types.uint8, _BYTES),
+    _marked,
+    lambda bits, mark, block: np.where(_holds(bits), block | mark, block),
+)
+"""A block of bytes with further bits set in the lanes whose bit is set."""
+widened = _making(
+    _SHORTS,
+    (_BYTES,),
+    lambda context, builder, block: builder.zext(block, context.get_value_type(_SHORTS)),
+    lambda block: block.astype(np.uint16),
+)
+"""A block of bytes as short integers."""
 joined = _making(_SINGLES, (_SINGLES, _SINGLES, _SINGLES), _joined, lambda a, b, c: a + b * c)
 """A block and the product of two others; whether the product is rounded by itself depends on the machine."""
 added = _making(_DOUBLES, (_DOUBLES, _DOUBLES), lambda _, builder, a, b: builder.fadd(a, b), lambda a, b: a + b)

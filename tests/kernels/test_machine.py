@@ -51,6 +51,12 @@ def fill_shorts(target: Any, value: np.uint16) -> None:
 
 
 @part
+def mark_bytes(first: Any, second: Any, marks: Any, target: Any) -> None:
+    block = machine.marked(first, marks[0], machine.byte_in_all(marks[2]))
+    machine.store_shorts(target, 0, machine.widened(machine.marked(second, marks[1], block)))
+
+
+@part
 def add_product(a: Any, b: Any, c: Any, target: Any) -> None:
     product = machine.joined(machine.load_singles(a, 0), machine.load_singles(b, 0), machine.load_singles(c, 0))
     machine.store_singles(target, 0, product)
@@ -226,6 +232,16 @@ def test_short_in_all__is_one_value_in_every_lane(value: int) -> None:
     found = np.zeros(LANES, dtype=np.uint16)
     fill_shorts(found, np.uint16(value))
     assert found.tolist() == [value] * LANES
+
+
+@pytest.mark.parametrize("word", [*REAL, 0x0123_4567_89AB_CDEF])
+@pytest.mark.parametrize("marks", [(1, 2, 0), (128, 64, 1), (255, 0, 129), (3, 6, 12)])
+def test_marked__sets_bits_in_the_lanes_whose_bit_is_set(word: int, marks: tuple[int, int, int]) -> None:
+    other = word ^ 0xF0F0_F0F0_F0F0_F0F0
+    first, second = (np.array([bits >> at & 1 for at in range(LANES)], dtype=bool) for bits in (word, other))
+    found = np.zeros(LANES + 1, dtype=np.uint16)
+    mark_bytes(np.uint64(word), np.uint64(other), np.array(marks, dtype=np.uint8), found)
+    assert found.tolist() == [*(first * marks[0] | second * marks[1] | marks[2]).tolist(), 0]
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tenantrank.engine.misses import fewest
-from tenantrank_kernels import clause_fails, handle_of
+from tenantrank_kernels import Frame, clause_fails, handle_of
 from tests.kernels import reference
 from tests.kernels.bound import bound
 from tests.kernels.reference import Rows, bits_of, rows_of
@@ -24,8 +24,8 @@ def test_clause_fails__is_each_clause_on_its_own(size: int) -> None:
         at = bound(offers, programs)
         for place, program in enumerate(programs):
             fails = np.full((len(program.clauses), at.words), 7, dtype=np.uint64)
-            start = int(at.starts[place])
-            clause_fails(at.frame.handle, at.scratch.handle, start, handle_of(fails.reshape(-1)))
+            desk = Frame([at.frame, at.scratch])
+            clause_fails(desk.handle, int(at.starts[place]), handle_of(fails.reshape(-1)))
             assert [rows_of(row) for row in fails] == reference.clause_fails(program, offers)
 
 

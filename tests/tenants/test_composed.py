@@ -33,6 +33,7 @@ def test_compose__gives_what_admission_does(term):
     assert (found == admitted, admitted == found, hash(found)) == (True, True, hash(admitted))
     for name in ("version", "sort", "root", "fields", "term", "encoding", "identity", "fingerprint", "clauses"):
         assert getattr(found, name) == getattr(admitted, name), name
+    assert found.clause_texts == admitted.clause_texts == tuple(clause.encoding for clause in admitted.clauses)
     for name in ("filter", "scorer", "selector", "transform", "failure_plan"):
         assert getattr(found, name) == getattr(admitted, name), name
     assert repr(found) == repr(admitted)
@@ -55,7 +56,7 @@ def test_compose__survives_a_pickle_and_a_copy(again):
 
 def test_compose__keeps_little():
     policy = composed(FILTERS[4])
-    _ = policy.root, policy.encoding, policy.filter, policy.term
+    _ = policy.root, policy.encoding, policy.filter, policy.term, policy.clause_texts
     assert vars(policy) == {}
     assert (policy.template.clauses, policy.numbers) == (policy.clauses, ())
     assert policy.filter == conjunction(list(policy.clauses))

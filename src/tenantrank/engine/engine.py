@@ -36,7 +36,7 @@ from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.misses import nearest_miss
 from tenantrank.engine.names import unknown_names
 from tenantrank.engine.ranked_table import ranked_table
-from tenantrank.engine.rejections import Filtering, Rejections, counted, rejected
+from tenantrank.engine.rejections import Rejections, counts_of, located, rejected
 from tenantrank.engine.request import FILTERED_BY, Request, reduced_seed
 from tenantrank.engine.running import NOT_READY, Ranked, Ready
 from tenantrank.engine.single import BEST_HANDLE, KEPT_PLACES, run_one
@@ -259,13 +259,34 @@ class Engine:
 
         What `Decision.rejected` says in words, for thousands of policies; arguments and errors as of `rank`.
         """
-        return rejected(self._now, policy, request)
+        ready, at = self._located(policy, request)
+        return rejected(ready, at, policy, self._now.compiled.envelope)
 
     def clause_counts(
         self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None = None
     ) -> NDArray[np.int32]:
         """Count the offers that each clause is the first to turn away: the ``counts`` of `rejections` alone."""
-        return counted(self._now, policy, request)
+        return counts_of(*self._located(policy, request))
+
+    def _located(
+        self, policy: Policy | CompiledPolicy, request: Mapping[str, Any] | Request | None
+    ) -> tuple[Ready, int]:
+        """Give a frame that is good for a policy, and where its program begins."""
+        if request is None or request is NO_REQUEST:
+            try:
+                token, at = policy.placed
+            except AttributeError:  # not ranked before
+                pass
+            else:
+                ready = self._ready
+                if token is ready.token and at <= ready.last:
+                    return ready, at
+        needed = request_of(request)
+        ready, at = located(self._now, policy if type(policy) is Policy else policy_of(policy), needed)
+        if needed is NO_REQUEST:
+            self._ready = ready
+            place(policy, ready.token, at)
+        return ready, at
 
     def rank_many(
         self,
@@ -478,5 +499,5 @@ class Engine:
             policy, origins or {}, lambda version: self._now.view(version, tokens)
         )
         # Where the envelope is held apart, its clauses are not the program's.
-        filtering = partial(Filtering.of, self._now, policy, request) if len(parts) == 1 else None
-        return Explanation(parts, request, self, policy, outcome, filtering)
+        located = partial(self._located, policy, request) if len(parts) == 1 else None
+        return Explanation(parts, request, self, policy, outcome, located)

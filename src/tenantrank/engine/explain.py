@@ -21,8 +21,9 @@ from tenantrank.engine.failures import Clause, Failure, Met
 from tenantrank.engine.index import EVERY_OFFER, Bits
 from tenantrank.engine.misses import fewest
 from tenantrank.engine.offers_table import offers_table
-from tenantrank.engine.rejections import Filtering, fail_counts_of, first_of
+from tenantrank.engine.rejections import counts_and_first_of, fail_counts_of, fails_of, first_of
 from tenantrank.engine.request import Request
+from tenantrank.engine.running import Ready
 from tenantrank.engine.score_parts import Scoring
 from tenantrank.engine.stated import Stated
 from tenantrank.engine.view import View
@@ -58,8 +59,8 @@ class Explanation:
         what was ranked by
     outcome
         how it came out; ``None``: ranked now, whole and without a seed, when it is asked for
-    filtering
-        gives the program's filter, where its clauses are those of the parts
+    located
+        gives where the policy's program is, where its clauses are those of the parts
     """
 
     def __init__(
@@ -69,14 +70,14 @@ class Explanation:
         engine: Engine,
         policy: Policy,
         outcome: Outcome | None,
-        filtering: Callable[[], Filtering] | None,
+        located: Callable[[], tuple[Ready, int]] | None,
     ) -> None:
         self._index = parts[0].view.index
         self._request = request
         self._engine = engine
         self._policy = policy
         self._outcome = outcome
-        self._filtering = filtering
+        self._located = located
         self._parts = parts
         self._nodes = [node for part in parts for node in part.clauses]
         self._part_of = [at for at, part in enumerate(parts) for _ in part.clauses]
@@ -242,8 +243,8 @@ class Explanation:
     @cached_property
     def _fails(self) -> Bits:
         """The offers that fail each clause, (clauses, words)."""
-        if self._filtering is not None:
-            return self._filtering().fails()
+        if self._located is not None:
+            return fails_of(*self._located())
         return whatever_the_stack(lambda: np.concatenate([self._fails_of(part) for part in self._parts]))
 
     def _fails_of(self, part: Part) -> Bits:
@@ -269,8 +270,8 @@ class Explanation:
     @cached_property
     def _first(self) -> NDArray[np.uint16]:
         """The place of the first check that each offer fails, (offers,); their number if none."""
-        if self._filtering is not None and all(node.op != "meets_req" for node in self._nodes):
-            return self._filtering().rejections()[1]
+        if self._located is not None and all(node.op != "meets_req" for node in self._nodes):
+            return counts_and_first_of(*self._located())[1]
         every, size = self._index.rows[EVERY_OFFER], self._index.size
         fails = [self._fails[at] if need is None else every & ~need for at, _, need in self._checks]
         return first_of(np.array(fails), size) if fails else np.zeros(size, dtype=np.uint16)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tenantrank.engine.given import NO_REQUEST
 from tenantrank.engine.index import EVERY_OFFER, Bits
-from tenantrank.engine.rejections import Filtering
+from tenantrank.engine.rejections import fails_of, located
 from tenantrank.engine.running import Ready
 from tenantrank.engine.stencils import Stencils
 from tenantrank.policy.describe import describe_clause
@@ -60,12 +60,8 @@ def nearest_miss(now: Generation, policy: Policy, origins: Mapping[str, tuple[Or
     `Explanation.deciding` gives, from the program that was ranked.
     """
     clauses = clauses_of(now.compiled.envelope.effective(policy))
-    chosen = _fewest_of(Filtering.of(now, policy, NO_REQUEST))
+    chosen = fewest(fails_of(*located(now, policy, NO_REQUEST)), now.compiled.index.rows[EVERY_OFFER])
     return _in_words(now, [clauses[place] for place in chosen], origins)
-
-
-def _fewest_of(filtering: Filtering) -> list[int]:
-    return fewest(filtering.fails(), filtering.catalog.rows[EVERY_OFFER])
 
 
 def _in_words(now: Generation, clauses: Sequence[Node], origins: Mapping[str, tuple[Origin, ...]]) -> list[str]:
@@ -102,7 +98,7 @@ class Misses:
         key = self._key(policy)
         chosen = None if key is None else self._found.get(key)
         if chosen is None:
-            chosen = _fewest_of(Filtering(ready, at, self._view.index))
+            chosen = fewest(fails_of(ready, at), self._view.index.rows[EVERY_OFFER])
             if key is not None:
                 self._found[key] = chosen
         return tuple([clauses[place] for place in chosen])

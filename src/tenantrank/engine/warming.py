@@ -6,10 +6,11 @@ from tenantrank.catalog import Catalog
 from tenantrank.engine.compiled import WORTH_A_TABLE
 from tenantrank.engine.engine import Engine
 from tenantrank.engine.misses import nearest_miss
+from tenantrank.engine.request import Request
 from tenantrank.policy.policy import admit
 from tenantrank_kernels import compiled_before
 
-_POLICY = ["policy", ["top"], ["field", "price_in"], ["argmax"], ["id"], ["always", {"action": "abort"}]]
+_POLICY = ["policy", ["meets_req"], ["field", "price_in"], ["argmax"], ["id"], ["always", {"action": "abort"}]]
 
 
 def warm() -> None:
@@ -31,6 +32,7 @@ def warm() -> None:
         engine.rank_rows([policy] * WORTH_A_TABLE, k=1)  # enough to be remembered by their object, then found by it
     engine.rejections(policy)
     engine.clause_counts(policy)
+    engine.rank(policy, Request(needs=("tools",)), k=1).explain().first_reasons()
 
 
 def is_warm() -> bool:

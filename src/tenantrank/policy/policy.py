@@ -134,6 +134,11 @@ class Policy(Term):
         """The conditions of the filter that must all hold, in normal-form order: the order in which they are tried."""
         return clauses_of(self.filter)
 
+    @lazily
+    def clause_texts(self) -> tuple[str, ...]:
+        """The canonical text of each of these clauses."""
+        return tuple([clause.encoding for clause in self.clauses])
+
 
 def admit(source: Any, fields: Fields | Mapping[str, Any], version: str | None = None) -> Policy:
     """Admit a policy: check it, bring it into normal form, give it its identity.

@@ -84,6 +84,11 @@ class ComposedPolicy(Policy):
         """The conditions of the filter that must all hold, in normal-form order: the order in which they are tried."""
         return self.template.clauses_with(self.numbers)
 
+    @property
+    def clause_texts(self) -> tuple[str, ...]:
+        """The canonical text of each of these clauses, made anew each time."""
+        return tuple([clause.encoding for clause in self.clauses])
+
     def __repr__(self) -> str:
         return repr(Policy(self.version, self.sort, self.root, self.fields))
 

@@ -20,7 +20,7 @@ from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
 from tenantrank.engine.envelope import Envelope
-from tenantrank.engine.explain import Explanation
+from tenantrank.engine.explain import Explanation, Part
 from tenantrank.engine.generation import Generation
 from tenantrank.engine.given import (
     NO_REQUEST,
@@ -494,10 +494,13 @@ class Engine:
         outcome: Outcome | None = None,
     ) -> Explanation:
         """Explain a decision on a policy: the work behind `Decision.explain`."""
-        tokens = self._now.tokens_for(policy, request)
-        parts = self._now.compiled.envelope.parts(
-            policy, origins or {}, lambda version: self._now.view(version, tokens)
-        )
+        now = self._now
+        envelope = now.compiled.envelope
+
+        def parts() -> list[Part]:
+            tokens = now.tokens_for(policy, request)
+            return envelope.parts(policy, origins or {}, lambda version: now.view(version, tokens))
+
         # Where the envelope is held apart, its clauses are not the program's.
-        located = partial(self._located, policy, request) if len(parts) == 1 else None
-        return Explanation(parts, request, self, policy, outcome, located)
+        located = None if envelope.apart(policy) else partial(self._located, policy, request)
+        return Explanation(now.compiled.index, parts, request, self, policy, outcome, located)

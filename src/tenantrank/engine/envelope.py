@@ -62,12 +62,16 @@ class Envelope:
         """Give the filter to lower; see `effective_filter`."""
         return effective_filter(self.term, policy)
 
+    def apart(self, policy: Policy) -> bool:
+        """Say whether it is held against a policy apart from the policy's own clauses."""
+        return policy.version == V1 and self.term is not None
+
     def parts(
         self, policy: Policy, origins: Mapping[str, tuple[Origin, ...]], view_of: Callable[[Version], View]
     ) -> list[Part]:
         """Give the clauses that decide in the order tried, each with the view it observes through and its origins."""
         view = view_of(policy.version)
-        if policy.version == V1 and self.clauses:
+        if self.apart(policy):
             return [Part(self.clauses, view_of(V2), self.origins({})), Part(policy.clauses, view, origins)]
         return [Part(clauses_of(self.effective(policy)), view, self.origins(origins))]
 

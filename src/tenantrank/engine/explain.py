@@ -6,7 +6,7 @@ Everything is read from the same observations and the same conditions that ranki
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,10 +18,10 @@ from tenantrank.engine.accepted import Acceptance, Accepted, Outcome, Selection
 from tenantrank.engine.atoms import Atoms
 from tenantrank.engine.clauses import Check, checks_of, clause_masks
 from tenantrank.engine.failures import Clause, Failure, Met
-from tenantrank.engine.index import EVERY_OFFER, Bits
+from tenantrank.engine.index import EVERY_OFFER, Bits, CatalogIndex
 from tenantrank.engine.misses import fewest
 from tenantrank.engine.offers_table import offers_table
-from tenantrank.engine.rejections import counts_and_first_of, fail_counts_of, fails_of, first_of
+from tenantrank.engine.rejections import counts_and_first_of, counts_of, fail_counts_of, fails_of, first_of
 from tenantrank.engine.request import Request
 from tenantrank.engine.running import Ready
 from tenantrank.engine.score_parts import Scoring
@@ -29,10 +29,12 @@ from tenantrank.engine.stated import Stated
 from tenantrank.engine.view import View
 from tenantrank.policy.arguments import check_type
 from tenantrank.policy.describe import describe_clause
+from tenantrank.policy.lazily import lazily
 from tenantrank.policy.normal_form import Node
 from tenantrank.policy.policy import Policy
 from tenantrank.policy.stack import whatever_the_stack
 from tenantrank.tenants.origin import Origin
+from tenantrank_kernels import OWN_COUNTS
 
 if TYPE_CHECKING:
     from tenantrank.engine.engine import Engine
@@ -51,8 +53,10 @@ class Explanation:
 
     Parameters
     ----------
+    index
+        of the catalog
     parts
-        the clauses in the order they are tried; the last part is the policy's own
+        gives the clauses in the order they are tried; the last part is the policy's own
     request
         what the call needs
     engine, policy
@@ -65,29 +69,28 @@ class Explanation:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        index: CatalogIndex,
+        parts: Callable[[], Sequence[Part]],
         request: Request,
         engine: Engine,
         policy: Policy,
         outcome: Outcome | None,
         located: Callable[[], tuple[Ready, int]] | None,
     ) -> None:
-        self._index = parts[0].view.index
+        self._index = index
+        self._find_parts = parts
         self._request = request
         self._engine = engine
         self._policy = policy
         self._outcome = outcome
         self._located = located
-        self._parts = parts
-        self._nodes = [node for part in parts for node in part.clauses]
-        self._part_of = [at for at, part in enumerate(parts) for _ in part.clauses]
 
     @property
     def offer_ids(self) -> tuple[str, ...]:
         """Every offer, in catalog order."""
         return self._index.catalog.offer_ids
 
-    @cached_property
+    @lazily
     def clauses(self) -> tuple[Clause, ...]:
         """The clauses in the order they are tried."""
         counts = fail_counts_of(self._fails, self._fails_unknown).T.tolist()
@@ -103,15 +106,17 @@ class Explanation:
     @property
     def failed(self) -> NDArray[np.intp]:
         """How many offers fail each clause, (clauses,), in the order tried: what ``clauses`` say of it alone."""
+        if self._located is not None:
+            return counts_of(*self._located(), OWN_COUNTS).astype(np.intp)
         failed: NDArray[np.intp] = np.bitwise_count(self._fails).sum(axis=1, dtype=np.intp)
         return failed
 
-    @cached_property
+    @lazily
     def failing(self) -> NDArray[np.bool_]:
         """Whether each clause, (clauses, offers), is failed by each offer, in catalog order."""
         return self._index.unpack(self._fails)
 
-    @cached_property
+    @lazily
     def failing_unknown(self) -> NDArray[np.bool_]:
         """Whether each clause, (clauses, offers), is failed by each offer because something is not known of it."""
         return self._index.unpack(self._fails_unknown)
@@ -171,13 +176,13 @@ class Explanation:
         """What the selector did with the offers that pass."""
         return self.acceptance.selection
 
-    @cached_property
+    @lazily
     def passing(self) -> NDArray[np.bool_]:
         """Whether each offer passes every clause, (offers,), in catalog order."""
         passes = self._index.rows[EVERY_OFFER] & ~np.bitwise_or.reduce(self._fails, axis=0)
         return self._index.unpack(passes)
 
-    @cached_property
+    @lazily
     def acceptance(self) -> Acceptance:
         """What became of all offers that pass."""
         survivors = np.flatnonzero(self.passing)
@@ -235,12 +240,25 @@ class Explanation:
     def _atoms_of(self, clause: int) -> Atoms:
         return self._atoms[self._part_of[clause]]
 
-    @cached_property
+    @lazily
+    def _parts(self) -> Sequence[Part]:
+        return self._find_parts()
+
+    @lazily
+    def _nodes(self) -> list[Node]:
+        return [node for part in self._parts for node in part.clauses]
+
+    @lazily
+    def _part_of(self) -> list[int]:
+        """The place of the part that each clause belongs to."""
+        return [at for at, part in enumerate(self._parts) for _ in part.clauses]
+
+    @lazily
     def _atoms(self) -> list[Atoms]:
         health, request = self._engine.health, self._request
         return [Atoms(part.clauses, Stated(part.view, health, request)) for part in self._parts]
 
-    @cached_property
+    @lazily
     def _fails(self) -> Bits:
         """The offers that fail each clause, (clauses, words)."""
         if self._located is not None:
@@ -251,7 +269,7 @@ class Explanation:
         fails: Bits = self._index.rows[EVERY_OFFER] & ~clause_masks(part.clauses, part.view, self._request)
         return fails
 
-    @cached_property
+    @lazily
     def _fails_unknown(self) -> Bits:
         """The offers that fail each clause because something is not known of them, (clauses, words)."""
         return whatever_the_stack(self._found_unknown)
@@ -262,12 +280,12 @@ class Explanation:
         by_part = zip(self._atoms, np.split(self._fails, [len(self._parts[0].clauses)]), strict=True)
         return np.concatenate([atoms.failing_unknown(fails) for atoms, fails in by_part])
 
-    @cached_property
+    @lazily
     def _checks(self) -> list[Check]:
         """What is checked of every offer, in the order tried."""
         return checks_of(self._nodes, [self._parts[at].view for at in self._part_of], self._request)
 
-    @cached_property
+    @lazily
     def _first(self) -> NDArray[np.uint16]:
         """The place of the first check that each offer fails, (offers,); their number if none."""
         if self._located is not None and all(node.op != "meets_req" for node in self._nodes):

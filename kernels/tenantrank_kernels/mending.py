@@ -29,7 +29,7 @@ def mend_order(
     Parameters
     ----------
     rows : those that move, in any order; before, now : the value of each
-    shift, count, order, falling, ordered, run_first, run_end, marks : as `fill_order` left them; all but the numbers are written
+    shift, count : as of `fill_order`; order, falling, ordered, run_first, run_end, marks : as it left them, and written
     """
     size = order.shape[0]
     for moved in range(rows.shape[0]):

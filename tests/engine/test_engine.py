@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any, cast
@@ -220,6 +222,19 @@ def test_narrowed__is_an_engine_under_both_conditions_and_never_permits_more() -
     assert first.narrowed(None) is first
     with pytest.raises(tr.PolicyError):
         first.narrowed(["argmax"])
+
+
+def test_engine__goes_to_another_process_as_what_it_was_made_of() -> None:
+    world = draw_world(29, 3, size=20)
+    catalog = world_catalog(world)
+    engine = tr.Engine(catalog, world.state, world.envelope, threads=3).narrowed(["not", ["is", "has_tee"]])
+    policies = [tr.admit(case.term, catalog.fields) for case in world.cases]
+    answers = [engine.rank(policy, case.request, case.seed) for policy, case in zip(policies, world.cases, strict=True)]
+    for other in (pickle.loads(pickle.dumps(engine)), copy.deepcopy(engine)):
+        assert other.provenance == engine.provenance
+        assert other._threads == 3
+        for policy, case, answer in zip(policies, world.cases, answers, strict=True):
+            assert same(other.rank(policy, case.request, case.seed), answer)
 
 
 def test_engine__answers_threads_as_it_answers_one() -> None:

@@ -131,6 +131,10 @@ class Engine:
         other._ready = now.ready_as(ready)
         return other
 
+    def __reduce__(self) -> tuple[type[Engine], tuple[Any, ...]]:
+        """Go to another process as what it was made of; what was compiled is compiled there again."""
+        return type(self), (self.catalog, self.health, self.envelope, self._threads)
+
     @property
     def catalog(self) -> Catalog:
         """The catalog that is ranked."""

@@ -26,6 +26,7 @@ EVERY_OFFER = 0
 NO_OFFER = 1
 _ABSENT = -2  # no row has this dictionary code
 _FIRST_CAPACITY = 64
+_FIRST_ROW = 2  # of what has a name; those before are `EVERY_OFFER` and `NO_OFFER`
 
 
 class CatalogIndex:
@@ -44,8 +45,7 @@ class CatalogIndex:
         self.words = max(8, -(-self.size // 512) * 8)
         self.width = self.words * 64
         self._lock = threading.Lock()
-        self._row_of: dict[Atom, int] = {}
-        self._count = 2
+        self._row_of: dict[Atom, int] = {}  # in the order of their rows, without gaps
         self._rows: Bits = zeros(_FIRST_CAPACITY * self.words, np.uint64).reshape(-1, self.words)
         self._rows[EVERY_OFFER] = self.pack(np.ones(self.size, dtype=bool))
 
@@ -56,20 +56,18 @@ class CatalogIndex:
         which is told: rows would else outgrow the vocabulary of a catalog that changes for years.
         """
         with other._lock:
-            atoms = list(other._row_of)  # in the order of their rows
-        rows = np.zeros((max(_FIRST_CAPACITY, 2 * len(atoms)), self.words), dtype=np.uint64)
+            row_of = other._row_of.copy()
+        rows = zeros(max(_FIRST_CAPACITY, 2 * len(row_of)) * self.words, np.uint64).reshape(-1, self.words)
         rows[EVERY_OFFER] = self._rows[EVERY_OFFER]
         held = 0
-        for row, atom in enumerate(atoms, self._count):
+        for atom, row in row_of.items():
             holds = np.asarray(self._holds(*atom), dtype=bool)
             if holds.any():
                 rows[row] = self.pack(holds)
                 held += 1
-        if 2 * held < len(atoms):
+        if 2 * held < len(row_of):
             return False
-        self._row_of = {atom: row for row, atom in enumerate(atoms, self._count)}
-        self._count += len(atoms)
-        self._rows = rows
+        self._row_of, self._rows = row_of, rows
         return True
 
     @property
@@ -95,13 +93,12 @@ class CatalogIndex:
         with self._lock:
             row = self._row_of.get(atom)
             if row is None:
-                row = self._count
+                row = _FIRST_ROW + len(self._row_of)
                 if row == len(self._rows):
                     longer = zeros(2 * self._rows.size, np.uint64).reshape(-1, self.words)
                     longer[:row] = self._rows
                     self._rows = longer
                 self._rows[row] = bits
-                self._count += 1
                 self._row_of[atom] = row
         return row
 

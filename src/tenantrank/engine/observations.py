@@ -240,11 +240,12 @@ class Observations:
 
     def _hold(self, field: int, made: Order) -> None:
         """Have a field's order, in tables of their own."""
-        self._orders[field] = made
         tables = list(self._tables)
         for table, part in enumerate(made.parts, 1):
             tables[table] = tables[table].replaced(field, part)
+        # An interrupt between the two leaves an order that is made again.
         self._tables = tables
+        self._orders[field] = made
 
     def _parts(self) -> list[list[NDArray[Any]]]:
         return [list(parts) for parts in zip(*(order.parts for order in self._orders), strict=True)]

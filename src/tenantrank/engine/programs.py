@@ -95,6 +95,7 @@ class Programs:
     def add(self, identity: str, plan: Plan) -> int:
         """Add the program of a policy; give where it begins."""
         with self._lock:
+            self._forget_unpublished()
             at = self._code.append(plan.code)
             self._code.items[at + op.NUMBERS] = self._numbers.append(plan.numbers)
             self._starts.put(at)
@@ -108,6 +109,7 @@ class Programs:
         They are found again by the identities of their policies where these are given, one for each.
         """
         with self._lock:
+            self._forget_unpublished()
             begins = laid.starts + self._code.used
             code = laid.code.copy()
             code[laid.starts + op.NUMBERS] += self._numbers.used
@@ -134,6 +136,10 @@ class Programs:
             )
             other.count = self.count
         return other
+
+    def _forget_unpublished(self) -> None:
+        """Drop programs that an interrupt left behind those that are known."""
+        self._starts.used = self.held.programs
 
     def _publish(self, programs: int, added: Plan | Laid) -> None:
         """Make known what was written behind the programs that there were."""
@@ -170,9 +176,9 @@ class _Arena:
         self._hold(np.zeros(_FIRST_CAPACITY, dtype=kind))
 
     def _hold(self, longer: NDArray[Any]) -> None:
-        self.array = longer
-        self.items = memoryview(longer.data)
-        self.handle = handle_of(longer)
+        items, handle = memoryview(longer.data), handle_of(longer)
+        # All at once: what an interrupt left between them would be written to one and read from another.
+        self.array, self.items, self.handle = longer, items, handle
 
     def copy(self) -> _Arena:
         """Give another with the same in it."""

@@ -35,7 +35,7 @@ CASES = {
         "nothing changes",
         "health changes five times a second",
         "the catalog changes five times a second",
-        "a new engine five times a second",
+        "the same, by with_catalog",
     },
 }
 

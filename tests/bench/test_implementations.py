@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from operator import call
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_check__tells_a_wrong_offer_a_wrong_bit_and_a_failure() -> None:
     bent = Answers(expected.rows, np.nextafter(expected.scores, 2))
 
     def said(answer: Callable[[], Any]) -> str:
-        return str(check(numpy, Ready([answer], lambda results: results[0]), work, expected))
+        return str(check(numpy, Ready(call, [answer], lambda results: results[0]), work, expected))
 
     assert said(lambda: expected) == "None"
     assert "policies differ; the first is number 0, place 0" in said(lambda: moved)

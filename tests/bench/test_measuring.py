@@ -38,7 +38,7 @@ def test_interleaved__of_nothing_is_nothing() -> None:
 def test_timed_calls__a_time_a_call() -> None:
     made: list[int] = []
 
-    assert len(timed_calls([lambda: made.append(1), lambda: made.append(2)], 3)) == 6
+    assert len(timed_calls(made.append, [1, 2], 3)) == 6
     assert made == [1, 2] * 3
 
 

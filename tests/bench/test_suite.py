@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from tenantrank.bench import machine, suite
 from tenantrank.bench.alone import AloneError, call_alone, peak_mb
 from tenantrank.bench.parts import single_calls
 from tenantrank.bench.parts.hot_path import zipf
+from tenantrank.bench.ready import Ready
 from tenantrank.bench.results import Log, Run
 from tenantrank.bench.settings import Settings
 from tenantrank.bench.suite import PARTS, chosen_parts, run_suite
@@ -125,9 +125,8 @@ def test_zipf__few_policies_are_most_calls() -> None:
 
 
 def test_single_calls__each_is_timed_whatever_makes_it() -> None:
-    made: list[Any] = []
-    calls = [lambda at=at: made.append(at) for at in range(10)]
-    took, rate = single_calls._from_threads(calls, 2)
+    made: list[int] = []
+    took, rate = single_calls._from_threads(Ready(made.append, range(10)), 2)
 
     assert len(took) == len(made) == 4 * 2 * 10
     assert rate > 0

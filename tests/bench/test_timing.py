@@ -19,7 +19,7 @@ from tenantrank.bench.workload import Workload
 
 def reversed_order(work: Workload) -> Ready:
     ready = numpy_columns.prepare(work)
-    return Ready(ready.calls, lambda results: Answers.of((rows[::-1], scores) for rows, scores in results))
+    return Ready(ready.call, ready.given, lambda results: Answers.of((rows[::-1], scores) for rows, scores in results))
 
 
 def test_time_implementations__only_what_agrees_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,14 +80,14 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def timed_calls(calls: Sequence[Callable[[], Any]], rounds: int = 1) -> list[int]:
-    """Time every call by itself, in nanoseconds, the clock's own cost included; the collector stays as it is."""
+def timed_calls(call: Callable[[Any], Any], given: Sequence[Any], rounds: int = 1) -> list[int]:
+    """Time the call with each thing given by itself, in ns, the clock's cost included; the collector stays as it is."""
     clock = perf_counter_ns
     took: list[int] = []
     for _ in range(rounds):
-        for call in calls:
+        for each in given:
             started = clock()
-            call()
+            call(each)
             took.append(clock() - started)
     return took
 

@@ -1,4 +1,4 @@
-"""What an implementation is to the suite: calls that rank, and a way to read the answers they gave."""
+"""What an implementation is to the suite: a call that ranks, what it is given, and a way to read its answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Literal
 from tenantrank.bench.answers import Answers
 from tenantrank.bench.workload import K, Workload
 
-Call = Callable[[], Any]
 Role = Literal["engine", "baseline", "peer"]
 """``baseline``: what ratios of two runs are compared by; `tenantrank.bench.compare`."""
 
@@ -23,23 +22,26 @@ class Ready:
 
     Attributes
     ----------
-    calls : the calls that rank the whole workload, in order: one a policy, or one for all
+    call : what is called and timed; plain callables of their own, one a policy, go through `operator.call`
+    given : what it is given, call by call, to rank the whole workload in order: a policy each time, or all at once
     read : the calls' results to answers; not timed
     close : gives up what was held
     """
 
-    calls: Sequence[Call]
+    call: Callable[[Any], Any]
+    given: Sequence[Any]
     read: Callable[[list[Any]], Answers] = Answers.of
     close: Callable[[], None] = lambda: None
 
     def answers(self) -> Answers:
-        """Call once and read the answers."""
-        return self.read([call() for call in self.calls])
+        """Rank the workload once and read the answers."""
+        return self.read([self.call(each) for each in self.given])
 
     def run(self) -> None:
-        """Call once and drop the results, as a server would that has sent them."""
-        for call in self.calls:
-            call()
+        """Rank the workload once and drop the results, as a server would that has sent them."""
+        call = self.call
+        for each in self.given:
+            call(each)
 
 
 @dataclass(frozen=True)

@@ -129,12 +129,12 @@ def _drive(
 
 
 def _drive_numpy(work: Workload, draws: npt.NDArray[np.intp], seconds: float) -> list[int]:
-    calls = numpy_columns.prepare(work.first(2000)).calls
+    ready = numpy_columns.prepare(work.first(2000))
     took: list[int] = []
     until = perf_counter() + seconds
     for at in draws.tolist():
         began = perf_counter_ns()
-        calls[at % len(calls)]()
+        ready.call(ready.given[at % len(ready.given)])
         took.append(perf_counter_ns() - began)
         if perf_counter() > until:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, reduce
+from operator import call
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def prepare(work: Workload) -> Ready:
     arrays = {name: pa.array(values) for name, values in (columns.numbers | columns.flags).items()}
     arrays["provider"] = pa.array(columns.providers)
     calls = [partial(_rank, _mask(rule.condition, columns, arrays), rule.parts, arrays) for rule in work.rules]
-    return Ready(calls, _read)
+    return Ready(call, calls, _read)
 
 
 def _rank(mask: Callable[[], pa.Array], parts: tuple[Part, ...], arrays: Arrays) -> pa.Table:

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from operator import call
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -172,7 +173,7 @@ class _Running:
         self._bounds = np.linspace(0, self._count, 8 * threads + 1 if threads > 1 else 2).astype(int).tolist()
 
     def ready(self) -> Ready:
-        return Ready([self._rank], lambda results: results[0], self._close)
+        return Ready(call, [self._rank], lambda results: results[0], self._close)
 
     def _rank(self) -> Answers:
         rows = np.full((self._count, K), -1, dtype=np.int32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ def a_statement_a_policy(work: Workload) -> Ready:
     def read(results: list[Any]) -> Answers:
         return Answers.of(([row for row, _ in found], [score for _, score in found]) for found in results)
 
-    return Ready([partial(rank, at) for at in range(len(work.rules))], read, connection.close)
+    return Ready(rank, range(len(work.rules)), read, connection.close)
 
 
 def a_statement_a_shape(work: Workload) -> Ready:
@@ -50,7 +49,7 @@ def a_statement_a_shape(work: Workload) -> Ready:
                 rankings[tenant] = ([-each["turned"] for each in best], [each["score"] for each in best])
         return Answers.of(rankings)
 
-    return Ready([partial(rank, at) for at in range(len(shapes))], read, connection.close)
+    return Ready(rank, range(len(shapes)), read, connection.close)
 
 
 def _database(columns: Columns, threads: int) -> Any:

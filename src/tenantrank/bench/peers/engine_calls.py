@@ -9,7 +9,8 @@ from typing import Any
 from tenantrank.bench.answers import Answers
 from tenantrank.bench.ready import Ready
 from tenantrank.bench.workload import K, Workload
-from tenantrank.engine import Engine
+from tenantrank.engine import Decision, Engine
+from tenantrank.policy.policy import Policy
 
 
 def batch(threads: int) -> Callable[[Workload], Ready]:
@@ -17,7 +18,7 @@ def batch(threads: int) -> Callable[[Workload], Ready]:
 
     def prepare(work: Workload) -> Ready:
         engine = Engine(work.catalog, threads=threads)
-        return Ready([partial(engine.rank_rows, work.policies, k=K)], lambda results: Answers.of_rows(results[0]))
+        return Ready(partial(engine.rank_rows, k=K), [work.policies], lambda results: Answers.of_rows(results[0]))
 
     return prepare
 
@@ -26,12 +27,15 @@ def one_by_one(k: int) -> Callable[[Workload], Ready]:
     """Give a preparation with one call of ``Engine.rank`` a policy."""
 
     def prepare(work: Workload) -> Ready:
-        engine = Engine(work.catalog)
+        rank = Engine(work.catalog).rank
         row = {offer: at for at, offer in enumerate(work.catalog.offer_ids)}
 
         def read(results: list[Any]) -> Answers:
             return Answers.of((([row[offer] for offer in found.offer_ids], found.scores) for found in results), k)
 
-        return Ready([partial(engine.rank, policy, k=k) for policy in work.policies], read)
+        def rank_one(policy: Policy) -> Decision:
+            return rank(policy, k=k)
+
+        return Ready(rank_one, work.policies, read)
 
     return prepare

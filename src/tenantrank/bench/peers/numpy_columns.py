@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import call
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 def prepare(work: Workload) -> Ready:
     """One call a policy."""
     columns = work.columns
-    return Ready([partial(_rank, _mask(rule.condition, columns), rule, columns) for rule in work.rules])
+    return Ready(call, [partial(_rank, _mask(rule.condition, columns), rule, columns) for rule in work.rules])
 
 
 def _rank(mask: MaskOf, rule: Rule, columns: Columns) -> tuple[Any, Any]:

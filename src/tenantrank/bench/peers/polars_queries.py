@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, reduce
-from operator import and_, or_
+from operator import and_, call, or_
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ def lazy(work: Workload) -> Ready:
     offers = _offers(work.columns).lazy()
     unchanged = pl.QueryOptFlags.none()
     queries = [_query(offers, rule, work.columns) for rule in work.rules]
-    return Ready([partial(query.collect, optimizations=unchanged) for query in queries], _read)
+    return Ready(call, [partial(query.collect, optimizations=unchanged) for query in queries], _read)
 
 
 def lazy_together(work: Workload) -> Ready:
@@ -36,20 +36,20 @@ def lazy_together(work: Workload) -> Ready:
     pl = package("polars")
     offers = _offers(work.columns).lazy()
     queries = [_query(offers, rule, work.columns) for rule in work.rules]
-    return Ready([lambda: pl.collect_all(queries)], lambda results: _read(results[0]))
+    return Ready(call, [lambda: pl.collect_all(queries)], lambda results: _read(results[0]))
 
 
 def eager(work: Workload) -> Ready:
     """One policy after the other on a DataFrame, with prebuilt expressions."""
     offers = _offers(work.columns)
-    return Ready([_query_call(offers, rule, work.columns) for rule in work.rules], _read)
+    return Ready(call, [_query_call(offers, rule, work.columns) for rule in work.rules], _read)
 
 
 def a_query_a_shape(work: Workload) -> Ready:
     """One lazy query a shape: offers joined to all its tenants, extremes and scores by tenant, the best of each."""
     offers = _offers(work.columns).lazy()
     queries = [_shape_query(offers, shape, work.columns) for shape in group_by_shape(work)]
-    return Ready([query.collect for query in queries], partial(_read_tenants, len(work.policies)))
+    return Ready(call, [query.collect for query in queries], partial(_read_tenants, len(work.policies)))
 
 
 def _offers(columns: Columns) -> Any:

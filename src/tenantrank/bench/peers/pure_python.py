@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import nlargest
+from operator import call
 from typing import Any
 
 from tenantrank.bench.ready import Ready
@@ -26,7 +27,7 @@ def dicts(work: Workload) -> Ready:
     offers = [
         {"provider": provider[at], **{name: values[at] for name, values in lists.items()}} for at in range(len(columns))
     ]
-    return Ready([partial(_rank, offers, _test(rule.condition), rule.parts) for rule in work.rules])
+    return Ready(call, [partial(_rank, offers, _test(rule.condition), rule.parts) for rule in work.rules])
 
 
 def _rank(offers: Sequence[Offer], test: Callable[[Offer], bool], parts: Sequence[Part]) -> Ranking:
@@ -74,7 +75,7 @@ def generated(work: Workload) -> Ready:
     columns = work.columns
     known = {name: values.tolist() for name, values in (columns.numbers | columns.flags).items()}
     known |= {"provider": columns.providers.tolist(), "row": list(range(len(columns))), "nlargest": nlargest}
-    return Ready([_compiled(rule, columns, known) for rule in work.rules])
+    return Ready(call, [_compiled(rule, columns, known) for rule in work.rules])
 
 
 def _compiled(rule: Rule, columns: Columns, known: dict[str, Any]) -> Callable[[], Ranking]:

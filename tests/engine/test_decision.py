@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import date
 from typing import Any
 
@@ -66,3 +68,15 @@ def test_decision__holds_plain_python_numbers() -> None:
     decision = tr.Engine(CATALOG).rank(policy_of(CATALOG, ["provider_eq", "p"]), k=1)
     assert type(decision.survivors) is int
     assert all(type(score) is float for score in decision.scores)
+
+
+def test_decision__goes_to_another_process_also_after_its_reasons_were_read() -> None:
+    request = {"requirements": {"min_context": 1}}
+    decision = tr.Engine(CATALOG, envelope=["top"]).rank(policy_of(CATALOG, ["provider_eq", "p"]), request, 7, 2)
+    reasons, clauses = dict(decision.rejected), decision.explain().clauses
+    for other in (pickle.loads(pickle.dumps(decision)), copy.copy(decision), copy.deepcopy(decision)):
+        assert dict(other.rejected) == reasons
+        assert other.explain().clauses == clauses
+        for name in ("offer_ids", "scores", "survivors", "seed", "k", "request", "catalog_id", "envelope_identity"):
+            assert getattr(other, name) == getattr(decision, name)
+        assert other.policy.identity == decision.policy.identity

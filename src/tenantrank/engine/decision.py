@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenantrank.engine.accepted import Outcome
 from tenantrank.engine.given import parts_of, policy_of
@@ -114,6 +114,10 @@ class Decision:
             policy, origins = parts_of(self._given)
             self._explained = self.engine.explain(policy, self.request, origins, outcome)
             return self._explained
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """Go into a pickle or a copy without what was worked out since; it is worked out there when it is asked for."""
+        return None, {name: getattr(self, name) for name in self.__slots__ if name not in ("_explained", "_rejected")}
 
     def __repr__(self) -> str:
         best = f"{self.offer_ids[0]} first" if self.offer_ids else "no offer"

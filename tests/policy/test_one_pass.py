@@ -180,7 +180,12 @@ def test_read_term__a_kept_atom_is_not_given_for_what_only_equals_it() -> None:
     assert read(2.0**53 + 2) == '(cmp "price_in" "le" 9007199254740994)'
     assert read(2**53 + 2) is None
     assert read(2**53) == read(2.0**53) == '(cmp "price_in" "le" 9007199254740992)'
-    assert len(words.bounds) == 3
+    # Short as it is written, but as an integer refused.
+    assert read(1e22) == '(cmp "price_in" "le" 1e+22)'
+    assert read(10**22) is None
+    # What takes many digits is not kept.
+    assert read(0.1 + 0.2) == '(cmp "price_in" "le" 0.30000000000000004)'
+    assert len(words.bounds) == 2
 
 
 def test_read_term__kept_atoms_stay_within_bounds() -> None:
@@ -191,3 +196,30 @@ def test_read_term__kept_atoms_stay_within_bounds() -> None:
             assert found is not None
             assert found[0].term() == term
     assert len(words.bounds) <= 1024
+
+
+def test_read_term__kept_scorers_and_plans_are_those_that_were_read() -> None:
+    """Of names that are declared nowhere, as when an admitted term is normalized: more than are kept."""
+    words = Vocabulary(None, V2)
+    for _ in range(2):
+        for name in (*(f"field {at}" for at in range(1100)), "x" * 100):
+            scorer = ["neg", ["normalize", ["field", name]]]
+            found = read_term(scorer, words)
+            assert found is not None
+            assert (found[0].term(), found[1]) == (scorer, 3)
+            assert found[0].encoding == f'(neg (normalize (field "{name}")))'
+    # One that is kept is not made again.
+    once, again = (read_term(["neg", ["field", "price_in"]], words) for _ in range(2))
+    assert once is not None
+    assert again is not None
+    assert once[0] is again[0]
+    plans = [{"action": "abort"}, {"action": "retry_same", "tries": 2}, {"action": "retry_same", "tries": 2.5}]
+    for plan in [*plans, {"action": "retry_same", "tries": True}, *plans]:
+        found = read_term(["always", plan], words)
+        assert (None if found is None else found[0].term()) == (None if True in plan.values() else ["always", plan])
+    # A number under `normalize` is no field: many of these would push the others out.
+    for at in range(3):
+        scorer = ["neg", ["normalize", ["scale", at + 2, ["field", "price_in"]]]]
+        found = read_term(scorer, words)
+        assert found is not None
+        assert found[0].term() == scorer

@@ -78,6 +78,7 @@ def test_decode_finite__leaves_infinities_to_the_caller(text: str) -> None:
     [
         *("", " ", "{", "1 2", "[1]\u00a0", '"a\nb"', "\ufeff1", "NaN", "[Infinity]", "-Infinity", "9007199254740992"),
         *("-" + "9" * 5000, '{"a": 1, "a": 1}', '[{"a": 1, "\\u0061": 2}]', "01", "1.", "[1,]", "'a'", "nul"),
+        *('{"a": NaN}', '{"a": 9007199254740992}', '{"a": "b\nc"}', '{"a":1', '{"": 0, "": 0}', '{"a":{"b":1,"b":1}}'),
     ],
 )
 def test_decode_finite__refuses_what_decode_refuses(text: str) -> None:
@@ -87,7 +88,11 @@ def test_decode_finite__refuses_what_decode_refuses(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [" 1", "\n[0.1, -0, -0.0, 1e5, true, null]\t\r ", '{"é": ["\\u00e9", {}]}', "123456789012345"]
+    "text",
+    [
+        *(" 1", "\n[0.1, -0, -0.0, 1e5, true, null]\t\r ", '{"é": ["\\u00e9", {}]}', "123456789012345", '{"a": -0}'),
+        *('["a:b"]', '{"a\\u003a": 1, "b": 2}', '[{"a": 1}, {"a": 2}]', "{}", '[{}, {"a": 0.5}]'),
+    ],
 )
 def test_decode_finite__reads_what_decode_reads(text: str) -> None:
     assert repr(decode_finite(text)) == repr(loads(text))

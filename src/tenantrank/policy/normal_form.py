@@ -32,7 +32,8 @@ def normalize(term: list[Any], version: Version) -> Node:
 
 def clauses_of(condition: Node) -> tuple[Node, ...]:
     """Give the clauses of a Pred in normal form that must all hold, in the order in which they are tried."""
-    return condition.children if condition.op == "and" else (condition,)
+    children: tuple[Node, ...] = condition[2]
+    return children if condition[0] == "and" else (condition,)
 
 
 def conjunction(nodes: list[Node]) -> Node:

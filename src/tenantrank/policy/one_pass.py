@@ -9,6 +9,7 @@ with a string before it looks for the argument's handler, by type, so that no fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from tenantrank.policy.node import Node
@@ -19,17 +20,18 @@ from tenantrank.policy.vocabulary import Kept, Vocabulary
 
 _EXACT = 2**53
 _LONGEST_KEPT = 64
+_LONGEST_NUMBER_KEPT = 12
 _new = tuple.__new__
+_encoding = itemgetter(1)
 
 
 class _Pass:
-    """One pass: its vocabulary, and the count of subterms so far."""
+    """One pass: its vocabulary, and the count of subterms so far. Filled without a constructor, which takes longer."""
 
     __slots__ = ("nodes", "words")
 
-    def __init__(self, words: Vocabulary) -> None:
-        self.words = words
-        self.nodes = 1
+    nodes: int
+    words: Vocabulary
 
 
 _Handler: TypeAlias = Callable[[list[Any], int, _Pass], Node]
@@ -46,7 +48,8 @@ def read_term(value: Any, words: Vocabulary, sort: str | None = None) -> tuple[N
     -------
     the normal form, of how many subterms the value consists, and its sort
     """
-    work = _Pass(words)
+    work = _Pass()
+    work.words, work.nodes = words, 1
     try:
         if type(value) is not list or type(value[0]) is not str:
             return None
@@ -74,16 +77,16 @@ def _variadic(op: Op, handlers: _Handlers) -> _Handler:
 
     def read(term: list[Any], depth: int, work: _Pass) -> Node:
         # Counted here, before it goes on, since one list may stand in many places.
-        work.nodes += len(term) - 1
-        if len(term) == 1 or depth == MAX_DEPTH or work.nodes > MAX_NODES:
+        work.nodes = subterms = work.nodes + len(term) - 1
+        if len(term) == 1 or depth == MAX_DEPTH or subterms > MAX_NODES:
             raise ValueError
         depth += 1
         nodes = []
         plain = True
         for child in term[1:]:
-            if type(child) is not list or type(child[0]) is not str:
+            if type(child) is not list or type(head := child[0]) is not str:
                 raise ValueError
-            node = handlers[child[0]](child, depth, work)
+            node = handlers[head](child, depth, work)
             if node[0] in rewritten:
                 plain = False
             nodes.append(node)
@@ -98,18 +101,28 @@ def _unary(op: Op, handlers: _Handlers) -> _Handler:
         "not": (negated, ("not", "top", "bot")),
         "normalize": (normalized, ("normalize",)),
     }.get(name, (None, ()))
+    kept: Kept[str] = Kept()
+    of_fields = {"normalize": ("field",), "neg": ("field", "normalize")}.get(name, ())
 
     def read(term: list[Any], depth: int, work: _Pass) -> Node:
         _, child = term
-        if depth == MAX_DEPTH or type(child) is not list or type(child[0]) is not str:
+        if depth == MAX_DEPTH or type(child) is not list or type(head := child[0]) is not str:
             raise ValueError
         work.nodes += 1
-        node = handlers[child[0]](child, depth + 1, work)
-        if rewrite is not None and node[0] in rewritten:
+        node = handlers[head](child, depth + 1, work)
+        inner, encoding = node[0], node[1]
+        if inner in of_fields:
+            made = kept.get(encoding)
+            if made is None:
+                made = _new(Node, (name, f"({name} {encoding})", (node,), (), slots))
+                if len(encoding) <= _LONGEST_KEPT:
+                    kept.keep(encoding, made)
+            return made
+        if rewrite is not None and inner in rewritten:
             other = rewrite(node)
             if other is not None:
                 return other
-        return _new(Node, (name, f"({name} {node[1]})", (node,), (), slots))
+        return _new(Node, (name, f"({name} {encoding})", (node,), (), slots))
 
     return read
 
@@ -119,11 +132,11 @@ def _scale(op: Op, handlers: _Handlers) -> _Handler:
 
     def read(term: list[Any], depth: int, work: _Pass) -> Node:
         _, factor, child = term
-        if depth == MAX_DEPTH or type(child) is not list or type(child[0]) is not str:
+        if depth == MAX_DEPTH or type(child) is not list or type(head := child[0]) is not str:
             raise ValueError
         work.nodes += 1
         written = number(factor)
-        node = handlers[child[0]](child, depth + 1, work)
+        node = handlers[head](child, depth + 1, work)
         if factor == 0 or factor == 1 or node[0] == "zero":
             other = scaled(factor, node)
             if other is not None:
@@ -170,10 +183,12 @@ def _cmp(op: Op) -> _Handler:
         key = (name, relation, bound)
         node = words.bounds.get(key)
         if node is None:
-            encoding = f"(cmp {words.numbers[name]} {RELATION[relation]} {number(bound)})"
+            written = number(bound)
+            encoding = f"(cmp {words.numbers[name]} {RELATION[relation]} {written})"
             node = _new(Node, ("cmp", encoding, (), (name, relation, bound + 0.0), slots))
-            # Beyond, an integer that is refused equals a double that is not.
-            if -_EXACT <= bound <= _EXACT:
+            # What takes more digits is no price that many policies have. None is kept beyond that range in any case:
+            # there an integer that is refused equals a double that is not.
+            if len(written) <= _LONGEST_NUMBER_KEPT and -_EXACT <= bound <= _EXACT:
                 words.bounds.keep(key, node)
         return node
 
@@ -200,11 +215,17 @@ def _word(op: Op) -> _Handler:
 
 def _always(op: Op) -> _Handler:
     slots = op.slots
+    kept: Kept[str] = Kept()
 
     def read(term: list[Any], depth: int, work: _Pass) -> Node:
         _, given = term
         written, copy = action(given)
-        return _new(Node, ("always", f"(always {written})", (), (copy,), slots))
+        node = kept.get(written)
+        if node is None:
+            node = _new(Node, ("always", f"(always {written})", (), (copy,), slots))
+            if len(written) <= _LONGEST_KEPT:
+                kept.keep(written, node)
+        return node
 
     return read
 
@@ -279,7 +300,7 @@ def _of_parameters_and_term(op: Op, handlers: _Handlers) -> _Handler:
 
 def _of_terms(op: Op, tables: Mapping[str, _Handlers]) -> _Handler:
     name, slots, size = op.name, op.slots, len(op.slots)
-    numbered = list(enumerate([tables[slot] for slot in slots], 1))
+    expected = [tables[slot] for slot in slots]
     rewrite = gated if name == "gate" else None
 
     def read(term: list[Any], depth: int, work: _Pass) -> Node:
@@ -288,16 +309,15 @@ def _of_terms(op: Op, tables: Mapping[str, _Handlers]) -> _Handler:
         work.nodes += size
         depth += 1
         nodes = []
-        for at, handlers in numbered:
-            child = term[at]
-            if type(child) is not list or type(child[0]) is not str:
+        for handlers, child in zip(expected, term[1:], strict=False):  # as many, by what was looked at above
+            if type(child) is not list or type(head := child[0]) is not str:
                 raise ValueError
-            nodes.append(handlers[child[0]](child, depth, work))
+            nodes.append(handlers[head](child, depth, work))
         if rewrite is not None:
             other = rewrite(*nodes)
             if other is not None:
                 return other
-        return _new(Node, (name, f"({name} {' '.join([node[1] for node in nodes])})", tuple(nodes), (), slots))
+        return _new(Node, (name, f"({name} {' '.join(map(_encoding, nodes))})", tuple(nodes), (), slots))
 
     return read
 

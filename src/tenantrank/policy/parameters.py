@@ -12,7 +12,7 @@ from json.encoder import encode_basestring_ascii
 from math import isfinite
 from typing import Any
 
-from tenantrank.policy.encoding import encode_number, encode_text
+from tenantrank.policy.encoding import encode_text
 from tenantrank.policy.signature import ACTIONS, RELATIONS
 
 _EXACT = 2**53
@@ -38,7 +38,7 @@ def number(value: Any) -> str:
     kind = type(value)
     if kind is float:
         if isfinite(value):
-            return encode_number(value)
+            return f"{value:.17g}" if value else "0"  # as `encode_number` does
     elif kind is int and -_EXACT <= value <= _EXACT:
         return str(value)
     raise ValueError

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from tenantrank.errors import CatalogError, PolicyError
 from tenantrank.policy import admission, encoding, strict_json
 from tenantrank.policy.lazily import lazily
+from tenantrank.policy.memory import Memory
 from tenantrank.policy.normal_form import Node, clauses_of
 from tenantrank.policy.one_pass import read_term
 from tenantrank.policy.parsing import parse
@@ -34,6 +35,7 @@ class Placed:
 
 
 _set_placed = Placed.__dict__["placed"].__set__  # past the guard of a frozen class
+_NOWHERE: tuple[object, int] = (None, 0)  # no token is ``None``
 
 
 def place(placed: Placed, token: object, at: int) -> None:
@@ -62,6 +64,8 @@ class Term(Placed):
         # Past the guard of a frozen class at once, which takes a fifth of the time of doing so by attribute.
         own = self.__dict__
         own["version"], own["sort"], own["root"], own["fields"] = version, sort, root, fields
+        # So that the engine that first ranks it need not find it missing, which takes a microsecond.
+        _set_placed(self, _NOWHERE)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__
@@ -88,7 +92,7 @@ class Term(Placed):
     @lazily
     def identity(self) -> str:
         """The sha256 of `encoding` in hex: the key of every cache, lookup and proof."""
-        return encoding.identity(f"{self.version}:{self.root.encoding}")
+        return encoding.identity(f"{self.version}:{self.root[1]}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Term) and self.root == other.root and self.version == other.version
@@ -107,17 +111,17 @@ class Policy(Term):
     @property
     def filter(self) -> Node:
         """The Pred that an offer must pass."""
-        return self.root.children[-5]
+        return self.root[2][-5]
 
     @property
     def scorer(self) -> Node:
         """The Scorer that values each survivor."""
-        return self.root.children[-4]
+        return self.root[2][-4]
 
     @property
     def selector(self) -> Node:
         """The Selector that orders the survivors."""
-        return self.root.children[-3]
+        return self.root[2][-3]
 
     @property
     def transform(self) -> Node:
@@ -164,6 +168,8 @@ def admit(source: Any, fields: Fields | Mapping[str, Any], version: str | None =
         if known is not None:
             policy: Policy = known[0]
             return policy
+        if len(source) <= _LONGEST_REMEMBERED:
+            return _remembered(Policy, source, source, fields, None, "Policy")
     return _admit(Policy, source, fields, version, "Policy")
 
 
@@ -186,24 +192,29 @@ def _admit(
         and (version is None or type(version) is str)
         and (sort is None or type(sort) is str)
     ):
-        root, _, found, chosen, vocabulary = whatever_the_stack(lambda: _read(source, fields, version, sort))
+        (root, _, found), chosen, vocabulary = whatever_the_stack(lambda: _read(source, fields, version, sort))
         return kind(chosen, found, root, vocabulary)
-    plain = form is bytes and version is None and kind is Policy
-    key = source if plain else (kind, form, source, version, sort)
-    known: _Kind | None = fields.memory.find(key)
+    return _remembered(kind, (kind, form, source, version, sort), source, fields, version, sort)
+
+
+def _remembered(
+    kind: type[_Kind], key: Hashable, source: str | bytes, fields: Fields, version: str | None, sort: str | None
+) -> _Kind:
+    """Admit plain text, or give what it was admitted as under this key."""
+    memory: Memory[_Kind] = fields.memory
+    known = memory.find(key)
     if known is not None:
         return known
     read = _read_at_once(source, fields, version, sort)
     if read is None:
         read = whatever_the_stack(lambda: _read(source, fields, version, sort))
-    root, subterms, found, chosen, vocabulary = read
+    (root, subterms, found), chosen, _ = read
     # The encodings of one level of the tree take no more than the root's.
-    size = len(source) + min(subterms, MAX_DEPTH) * len(root.encoding)
-    kept: _Kind = vocabulary.memory.keep(key, kind(chosen, found, root, vocabulary), size)
-    return kept
+    size = len(source) + (subterms if subterms < MAX_DEPTH else MAX_DEPTH) * len(root[1])
+    return memory.keep(key, kind(chosen, found, root, fields), size)
 
 
-_Read: TypeAlias = tuple[Node, int, str, Version, Fields]
+_Read: TypeAlias = tuple[tuple[Node, int, str], Version, Fields]
 
 
 def _read_at_once(source: str | bytes, fields: Fields, version: str | None, sort: str | None) -> _Read | None:
@@ -218,7 +229,7 @@ def _read_at_once(source: str | bytes, fields: Fields, version: str | None, sort
         read = read_term(value, vocabulary_of(fields, chosen), sort)
     except (ValueError, PolicyError, RecursionError):
         return None
-    return None if read is None else (*read, chosen, fields)
+    return None if read is None else (read, chosen, fields)
 
 
 def _read(source: Any, fields: Fields | Mapping[str, Any], version: str | None, sort: str | None) -> _Read:
@@ -234,7 +245,7 @@ def _read(source: Any, fields: Fields | Mapping[str, Any], version: str | None, 
     if read is None:
         admission.check(value, vocabulary, chosen, sort)
         raise PolicyError("$", "the value changes while it is read")
-    return *read, chosen, vocabulary
+    return read, chosen, vocabulary
 
 
 def _known(version: str) -> Version:

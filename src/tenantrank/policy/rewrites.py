@@ -51,7 +51,7 @@ def joined(name: str, children: list[Node]) -> Node:
         return tuple.__new__(Node, (name, encoding, (first, second), (), ()))
     if name in _SORTED:
         children.sort(key=_encoding)
-    encoding = f"({name} {' '.join([child[1] for child in children])})"
+    encoding = f"({name} {' '.join(map(_encoding, children))})"
     return tuple.__new__(Node, (name, encoding, tuple(children), (), ()))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 MAX_INTEGER = 2**53 - 1
 """Largest magnitude of an integer literal; beyond it readers disagree on the value."""
@@ -71,7 +71,8 @@ def decode_finite(text: str) -> Any:
     """
     stripped = text.strip(_SPACE)
     try:
-        value, end = _SCAN(stripped, 0)
+        # Where there is but one colon, no record has a key twice, and none need be looked through.
+        value, end = (_SCAN if stripped.count(":") > 1 else _SCAN_ONE)(stripped, 0)
     except StopIteration:
         raise ValueError from None
     if end != len(stripped):
@@ -118,6 +119,8 @@ def _clipped(literal: str) -> str:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_record, parse_int=_integer, parse_float=_number, parse_constant=_constant, strict=True
 )
-_SCAN: Callable[[str, int], tuple[Any, int]] = vars(
-    json.JSONDecoder(object_pairs_hook=_record, parse_int=_integer, parse_constant=_constant, strict=True)
-)["scan_once"]
+_Scan: TypeAlias = Callable[[str, int], tuple[Any, int]]
+_SCAN: _Scan = vars(json.JSONDecoder(object_pairs_hook=_record, parse_int=_integer, parse_constant=_constant))[
+    "scan_once"
+]
+_SCAN_ONE: _Scan = vars(json.JSONDecoder(parse_int=_integer, parse_constant=_constant))["scan_once"]

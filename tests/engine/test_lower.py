@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 import tenantrank as tr
 from tenantrank.catalog.health import Health
+from tenantrank.engine import fragments
+from tenantrank.engine.fragments import Fragments, form_of
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.lower import lower
 from tenantrank.engine.plan import Plan
@@ -158,6 +161,64 @@ def test_lower__where_all_score_the_same_catalog_order_decides() -> None:
     for scorer in (["zero"], ["lit", 3], ["neg", ["scale", 2, ["lit", 1]]]):
         plan = plan_of(["top"], scorer)
         assert (plan.code[op.SELECTOR], plan.code[op.MODE]) == (op.ORDERED, op.GREATEST_FIRST)
+
+
+def test_lower__what_was_lowered_before_changes_nothing() -> None:
+    """Policies of one catalog lowered over what others left, twice, and each alone."""
+    for number in range(15):
+        world = draw_world(47, number, size=12)
+        catalog = tr.Catalog.from_records(world.offers, WORLD_FIELDS, world.tier_order)
+        index = CatalogIndex(catalog)
+        left = {version: Fragments() for version in (V1, V2)}
+        for _ in range(2):
+            for case in world.cases:
+                policy = tr.admit(case.term, catalog.fields)
+                view = View(index, Health(), policy.version)
+                parts = policy.filter, policy.scorer, policy.selector
+                plan = lower(*parts, index, view, left[policy.version])
+                assert plan == lower(*parts, index, view), policy.encoding
+
+
+def test_lower__a_scorer_is_a_form_of_its_field_in_four_ways() -> None:
+    field = ["field", "price_in"]
+    for scorer, steps, mode in (
+        (field, [], op.GREATEST_FIRST),
+        (["neg", field], [op.NEGATE], op.LEAST_FIRST),
+        (["normalize", field], [op.NORMALIZE], op.GREATEST_FIRST),
+        (["neg", ["normalize", field]], [op.NORMALIZE, op.NEGATE], op.LEAST_FIRST),
+    ):
+        plan = plan_of(["cmp", "price_in", "ge", 2], scorer)
+        code, (ends,) = sections(plan)[1:3]
+        assert code == [(op.FIELD, PRICE, 0), *((step, 0, 0) for step in steps)]
+        assert (ends, plan.code[op.MODE], plan.vectors) == ((PRICE, 1, NEITHER), mode, 2)
+        known = form_of(policy_of(CATALOG, ["top"], scorer).scorer, VIEW.position)
+        assert known is not None
+        assert (known.column, known.mode, list(known.alone)) == (PRICE, mode, [each for step in code for each in step])
+    for other in (["neg", ["neg", field]], ["normalize", ["neg", field]], ["scale", 2, field], ["lit", 1], ["zero"]):
+        assert form_of(policy_of(CATALOG, ["top"], other).scorer, VIEW.position) is None
+
+
+def test_keep__what_is_full_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fragments, "_MOST_KEPT", 3)
+    index, left = CatalogIndex(CATALOG), Fragments()
+    view = View(index, Health(), V2)
+    for at in range(10):
+        leaves = [["provider_eq", f"{at}"], ["not", ["family_eq", f"{at}"]], ["is", "trains"]]
+        policy = policy_of(CATALOG, ["and", ["or", *leaves], ["cmp", "price_in", "le", at]])
+        parts = policy.filter, policy.scorer, policy.selector
+        assert lower(*parts, index, view, left) == lower(*parts, index, view)
+        assert max(len(left.clauses), len(left.leaves)) <= 3
+
+
+def test_bounds__say_which_numbers_are_of_which_clause() -> None:
+    tied = ["or", ["cmp", "price_in", "eq", 1], ["and", ["is", "trains"], ["cmp", "tok_s", "ge", 2]]]
+    scorer = ["gate", ["cmp", "context", "gt", 7], ["scale", 3, ["field", "price_in"]]]
+    plan = plan_of(["and", tied, ["is", "trains"], ["cmp", "context", "lt", 4], ["cmp", "tok_s", "ne", 5]], scorer)
+    bounds = plan.bounds()
+    own = [plan.numbers[begin:end] for begin, end in pairwise(bounds)]
+    assert own == [[4.0], [5.0, 5.0], [], [2.0, 1.0, 1.0]]
+    assert plan.numbers[0] == 0.0
+    assert plan_of(["top"], scorer, ["sample", 2]).bounds() == [1, 1]
 
 
 def test_lower__notes_the_bounds_that_clauses_set_on_a_field_it_ranks_by() -> None:

@@ -15,10 +15,11 @@ from tenantrank.catalog.schema import EXPECTED_COST
 from tenantrank.engine.by_object import addresses_of
 from tenantrank.engine.carried import carried, holds_over
 from tenantrank.engine.envelope import Envelope
+from tenantrank.engine.fragments import Fragments
 from tenantrank.engine.given import admitted_of
 from tenantrank.engine.index import CatalogIndex
 from tenantrank.engine.known import Known, Sets
-from tenantrank.engine.lower import Fragments, lower
+from tenantrank.engine.lower import lower
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
 from tenantrank.engine.stencils import Stencil, Stencils, laid_out
@@ -62,7 +63,7 @@ class Compiled:
         self.index = index
         self.envelope = envelope
         self.programs: dict[Version, Programs] = {version: Programs() for version in VERSIONS}
-        self._fragments: dict[Version, Fragments] = {version: {} for version in VERSIONS}
+        self._fragments: dict[Version, Fragments] = {version: Fragments() for version in VERSIONS}
         self._batches: tuple[Batch, ...] = ()
         self._known = Known()
         self._admitted_by: Fields | None = None
@@ -96,11 +97,13 @@ class Compiled:
 
         ``view`` is any view of the catalog of the policy's version.
         """
-        programs = self.programs[policy.version]
-        at = programs.at_of.get(policy.identity)
+        version, identity = policy.version, policy.identity
+        programs = self.programs[version]
+        at = programs.at_of.get(identity)
         if at is None:
-            programs = self._with_room(policy.version)
-            at = self._add(programs, policy, view)
+            if programs.nbytes > _PROGRAM_BYTES:
+                programs = self._with_room(version)
+            at = programs.add(identity, whatever_the_stack(lambda: self._lowered(policy, view)))
         return programs, at
 
     def located(
@@ -254,5 +257,9 @@ class Compiled:
                 self._admitted_by = policy.fields
             else:
                 admission.check(policy.term, fields, policy.version, "Policy")
-        condition, fragments = self.envelope.effective(policy), self._fragments[policy.version]
-        return lower(condition, policy.scorer, policy.selector, self.index, view, fragments)
+        fragments = self._fragments[policy.version]
+        if type(policy) is Policy and self.envelope.term is None:
+            # As below, without a function for each part.
+            condition, scorer, selector = policy.root[2][-5:-2]
+            return lower(condition, scorer, selector, self.index, view, fragments)
+        return lower(self.envelope.effective(policy), policy.scorer, policy.selector, self.index, view, fragments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tenantrank.engine.fragments import Form, Fragments, form_of, keep
 from tenantrank.engine.index import EVERY_OFFER, NO_OFFER, CatalogIndex
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.view import V1_SCORERS, View
@@ -29,33 +30,27 @@ _UNLIMITED = 2**31 - 1
 _NO_NUMBER = -1
 _OWN_ENDS = -1  # a vector is normalized between its own ends, and not between those of a field
 _AROUND = frozenset({"scale", "neg", "clamp", "normalize"})
-_MOST_FRAGMENTS = 4096
-
-Fragments = dict[tuple[str, int], tuple[list[int], int]]
-"""Instructions of clauses without numbers, and how high their stack reaches, by encoding and by how they are joined.
-
-They depend on the catalog's index alone, and policies share most of them.
-"""
+_new = tuple.__new__
 
 
 class Program:
     """Instructions under construction, with the heights their stacks reach.
 
     A policy is lowered once, but so is each of a hundred thousand: what most of them consist of is written out here
-    where a function for it would be called some twenty times a policy.
+    where a function for it would be called some twenty times a policy, and nodes are read by place, which takes half
+    the time of doing so by name.
     """
 
     __slots__ = (
         "_bits",
         "_fragments",
-        "_highs",
         "_index",
-        "_lows",
+        "_limits",
         "_pinned",
+        "_places",
         "_position",
         "_vectors",
         "bits",
-        "clause_numbers",
         "clauses",
         "code",
         "ends",
@@ -68,20 +63,19 @@ class Program:
         self._index = index
         self._position = view.position
         self._pinned = view.version == V2
-        self._fragments = {} if fragments is None else fragments
+        self._fragments = Fragments() if fragments is None else fragments
         self.code: list[int] = []
         self.numbers: list[float] = []
         self.fields: set[int] = set()
-        self.ends: dict[int, tuple[int, int, int]] = {}
+        self.ends: list[int] = []
         self.clauses: list[int] = []
-        self.clause_numbers: list[int] = []
         self._bits = 0
         self._vectors = 0
         self.bits = 1  # with room for the comparison at hand
         self.vectors = 2  # the least that sampling needs
-        # Numbers that a clause bounds a field with, from below and from above.
-        self._lows: dict[str, int] = {}
-        self._highs: dict[str, int] = {}
+        self._places: dict[int, int] = {}  # of columns among the ends
+        # Numbers that a clause bounds a field with: by its column from below, by the complement of that from above.
+        self._limits: dict[int, int] = {}
 
     def number(self, value: float) -> int:
         """Give the place of a number among the program's own."""
@@ -91,55 +85,72 @@ class Program:
 
     def filter(self, node: Node) -> None:
         """Append the whole filter: it leaves one bitset. Bounds that its clauses set on a field are remembered."""
-        code, numbers, fragments = self.code, self.numbers, self._fragments
-        self.clause_numbers.append(len(numbers))
-        join = op.PUSH
+        code, numbers, fields, limits, ends = self.code, self.numbers, self.fields, self._limits, self.clauses
+        known, cuts = self._fragments.clauses, self._fragments.cuts
+        join, both = op.PUSH, op.AND
+        self.bits = 2
         for clause in clauses_of(node):
-            cut = _CUTS.get(clause.parameters[1]) if clause.op == "cmp" else None
+            cut = None
+            if clause[0] == "cmp":
+                compared = clause[3][:2]
+                cut = cuts.get(compared) or self._cut(*compared)
             if cut is not None:
-                field, relation, bound = clause.parameters
-                column = self._position[field]
-                self.fields.add(column)
-                number = len(numbers)
-                (self._highs if relation == "le" or relation == "lt" else self._lows)[field] = number
-                numbers.append(bound)
-                code += (cut | join, column, number)
-                if self.bits < 2:
-                    self.bits = 2
+                operation, column, side = cut
+                fields.add(column)
+                limits[side] = number = len(numbers)
+                numbers.append(clause[3][2])
+                code += (operation | join, column, number)
             else:
-                fragment = fragments.get((clause.encoding, join))
+                fragment = known.get((clause[1], join))
                 if fragment is None:
                     self._clause(clause, join)
                 else:
                     code += fragment[0]
                     if self.bits < fragment[1]:
                         self.bits = fragment[1]
-            self._bits = 1
-            self.clauses.append(len(code) // 3)
-            self.clause_numbers.append(len(numbers))
-            join = op.AND
+            ends.append(len(code) // 3)
+            join = both
+        self._bits = 1
+
+    def _cut(self, field: str, relation: str) -> tuple[int, int, int] | None:
+        """Give what a comparison of these is in `Fragments.cuts`, ``None`` for one that takes two."""
+        operation = _CUTS.get(relation)
+        if operation is None:
+            return None
+        column = self._position[field]
+        cut = operation, column, ~column if relation == "le" or relation == "lt" else column
+        self._fragments.cuts[field, relation] = cut
+        return cut
 
     def _clause(self, clause: Node, join: int) -> None:
         """Append one clause of the filter, which leaves one bitset; one without numbers is kept as a fragment."""
         begin, first, height = len(self.code), len(self.numbers), self.bits
         self.bits = 1
+        self._bits = 0 if join == op.PUSH else 1
         self.condition(clause, join)
         if len(self.numbers) == first:
-            if len(self._fragments) >= _MOST_FRAGMENTS:
-                self._fragments.clear()
-            self._fragments[clause.encoding, join] = self.code[begin:], self.bits
+            keep(self._fragments.clauses, (clause.encoding, join), (self.code[begin:], self.bits))
         self.bits = max(self.bits, height)
 
     def condition(self, node: Node, join: int = op.PUSH, inverted: bool = False) -> None:
         """Append a Pred: it is joined to the bitset on top of the stack, or pushed."""
-        name = node.op
+        name = node[0]
         if name == "and" or name == "or":
             inner = op.AND if (name == "and") is not inverted else op.OR
             nested = join != op.PUSH and join != inner
             first = op.PUSH if nested else join
-            for child in node.children:
-                self.condition(child, first, inverted)
+            code, leaves, turned = self.code, self._fragments.leaves, op.INVERT if inverted else 0
+            for child in node[2]:
+                leaf = leaves.get(child[1])
+                if leaf is None:
+                    self.condition(child, first, inverted)
+                else:
+                    code += (leaf[0] | first | turned, leaf[1], 0)
+                    if first == op.PUSH:
+                        self._bits += 1
                 first = inner
+            if self.bits <= self._bits:
+                self.bits = self._bits + 1
             if nested:
                 self._emit(op.TOP | join)
                 self._bits -= 1
@@ -149,7 +160,8 @@ class Program:
             field, relation, bound = node.parameters
             self._comparison(field, relation, bound, join, inverted)
         else:
-            source, place = self._leaf(node)
+            leaves = self._fragments.leaves
+            source, place = leaves.get(node.encoding) or keep(leaves, node.encoding, self._leaf(node))
             self.code += (source | join | op.INVERT if inverted else source | join, place, 0)
             if join == op.PUSH:
                 self._bits += 1
@@ -205,7 +217,7 @@ class Program:
         if name == "field":
             field = node.parameters[0]
             if around and self._pinned and around[-1].op == "normalize":
-                ends = self._ends(field)
+                ends = self._ends(self._position[field])
             self._column(field)
         elif name == "add":
             self._literal(0.0)
@@ -247,19 +259,57 @@ class Program:
         Gives that kernel's mode.
         """
         mode = op.GENERAL
-        if self._pinned and scorer.op == "add":
+        if not self._pinned:
+            self.score(scorer)
+            return mode
+        if scorer[0] == "add":
+            if self._weighted(scorer[2]):
+                return op.BLEND
             fields = [_linear(child) for child in scorer.children]
             if None not in fields:
                 for child, field in zip(scorer.children, fields, strict=False):
                     self._part(child, field)
                 return op.BLEND
-        elif self._pinned:
+        else:
+            form = self._form(scorer)
+            if form is not None:
+                column, _, mode, alone = form
+                self._ends(column)
+                self._vectors = 1
+                self.code += alone
+                return mode
             field, rising = _monotone(scorer)
             if field:
-                self._ends(field)
+                self._ends(self._position[field])
                 mode = op.GREATEST_FIRST if rising else op.LEAST_FIRST
         self.score(scorer)
         return mode
+
+    def _form(self, scorer: Node) -> Form | None:
+        """Give the form of a scorer, ``None`` where it has none; one met before is found again."""
+        forms = self._fragments.forms
+        form = forms.get(scorer[1])
+        if form is None:
+            form = form_of(scorer, self._position)
+            if form is not None:
+                forms[scorer[1]] = form
+        return form
+
+    def _weighted(self, scorers: tuple[Node, ...]) -> bool:
+        """Append a blend if each of its parts is a form, or one with a weight; else nothing, which is told."""
+        forms = self._fragments.forms
+        parts: list[tuple[Form, float]] = []
+        for scorer in scorers:
+            weight, inner = (scorer[3][0], scorer[2][0]) if scorer[0] == "scale" else (1.0, scorer)
+            form = forms.get(inner[1]) or self._form(inner)
+            if form is None:
+                return False
+            parts.append((form, weight))
+        code, numbers = self.code, self.numbers
+        for (column, part, _, _), weight in parts:
+            code += (part | self._ends(column) << op.PLACE, column, len(numbers))
+            numbers.append(weight)
+        return True
 
     def _part(self, scorer: Node, field: str | None) -> None:
         """Append a part of a blend, which is linear in a field or else a constant."""
@@ -274,33 +324,33 @@ class Program:
                 value = 1.0 - value if outer.op == "neg" else outer.parameters[0] * value
             self.code += (op.PART | op.CONSTANT, 0, self.number(value))
             return
-        operation = op.PART | self._ends(field) << op.PLACE
+        column = self._position[field]
+        operation = op.PART | self._ends(column) << op.PLACE
         if scorer.op == "normalize":
             operation |= op.NORMALIZED
         if around and around[-1].op == "neg":
             operation |= op.REVERSED
             around.pop()
         weight = around.pop().parameters[0] if around and around[-1].op == "scale" else 1.0
-        self.code += (operation, self._position[field], self.number(weight))
+        self.code += (operation, column, self.number(weight))
         for outer in reversed(around):
             self.code += (op.NEGATE, 0, 0) if outer.op == "neg" else (op.SCALE, 0, self.number(outer.parameters[0]))
 
-    def _ends(self, field: str) -> int:
-        """Give the place of a field among those whose ends are found."""
-        column = self._position[field]
-        known = self.ends.get(column)
-        if known is not None:
-            return known[0]
-        self.fields.add(column)
-        place = len(self.ends)
-        self.ends[column] = place, self._lows.get(field, _NO_NUMBER), self._highs.get(field, _NO_NUMBER)
+    def _ends(self, column: int) -> int:
+        """Give the place of a column among those whose ends are found."""
+        places = self._places
+        place = places.get(column)
+        if place is None:
+            self.fields.add(column)
+            place = places[column] = len(places)
+            limits = self._limits
+            self.ends += (column, limits.get(column, _NO_NUMBER), limits.get(~column, _NO_NUMBER))
         return place
 
     def _column(self, name: str) -> None:
         column = self._position[name]
         self._grow()
-        ends = self.ends.get(column)
-        self.code += (op.FIELD, column, 0 if ends is None else ends[0])
+        self.code += (op.FIELD, column, self._places.get(column, 0))
 
     def _literal(self, value: float) -> None:
         self._grow()
@@ -366,12 +416,12 @@ def lower(
         what clauses lowered before left for this index and version, used and added to
     """
     limit = _UNLIMITED
-    while selector.op == "top_k":
+    while selector[0] == "top_k":
         limit = int(min(selector.parameters[0], float(limit)))
         selector = selector.children[0]
-    kind = _SELECTORS[selector.op]
+    kind = _SELECTORS[selector[0]]
     program = Program(index, view, fragments)
-    program.number(selector.parameters[0] if kind == op.SAMPLE else 0.0)
+    program.numbers.append(selector.parameters[0] if kind == op.SAMPLE else 0.0)
     program.filter(condition)
     split = len(program.code)
     chain: list[int] = []
@@ -380,34 +430,21 @@ def lower(
         chain = _chain(selector.parameters[0], index)
     else:
         mode = program.ranked(scorer)
-        if kind == op.ARGMAX and _linear(scorer) == "":
+        if kind == op.ARGMAX and mode == op.GENERAL and _linear(scorer) == "":
             # Every offer scores the same, so that catalog order decides, and only those chosen need a score.
             kind, mode = op.ORDERED, op.GREATEST_FIRST
     code, ends, clauses = program.code, program.ends, program.clauses
-    whole = [0] * op.HEADER
-    whole[op.MODE] = mode
-    whole[op.FILTER] = split // 3
-    whole[op.SCORE] = (len(code) - split) // 3
-    whole[op.SELECTOR] = kind
-    whole[op.LIMIT] = limit
-    whole[op.ENDS] = len(ends)
-    whole[op.CLAUSES] = len(clauses)
-    whole[op.CHAIN] = len(chain) // 2
+    filtered, scored = split // 3, (len(code) - split) // 3
+    # The header, in the order of the opcodes.
+    fields = len(ends) // 3
+    whole = [mode, filtered, scored, 0, kind, limit, fields, len(clauses), len(chain) // 2]
     whole += code
-    for column, (_, low, high) in ends.items():
-        whole += (column, low, high)
+    whole += ends
     whole += clauses
     whole += chain
-    return Plan(
-        view.version,
-        whole,
-        program.numbers,
-        frozenset(program.fields),
-        program.bits,
-        program.vectors,
-        max(len(ends), len(scorer.children)),
-        program.clause_numbers,
-    )
+    parts = len(scorer[2])
+    most = fields if fields > parts else parts
+    return _new(Plan, (view.version, whole, program.numbers, program.fields, program.bits, program.vectors, most))
 
 
 def _chain(pairs: list[dict[str, Any]], index: CatalogIndex) -> list[int]:

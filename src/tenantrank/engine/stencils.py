@@ -68,8 +68,9 @@ def _stencil(template: Template, condition: Node, plan: Plan) -> Stencil | None:
         return None
     targets: list[int] = []
     sources: list[int] = []
+    bounds = plan.bounds()
     for source, place in enumerate(places):
-        own = range(plan.bounds[place], plan.bounds[place + 1])
+        own = range(bounds[place], bounds[place + 1])
         targets += own
         sources += [source] * len(own)
     return Stencil(plan, targets, sources)

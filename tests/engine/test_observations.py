@@ -134,6 +134,45 @@ def test_frame_of__is_kept_until_an_array_that_it_binds_had_to_grow() -> None:
     assert framed(observations, programs, fourth).frame is fourth.frame
 
 
+def test_extended__is_for_programs_that_take_no_more_than_their_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenantrank.engine.observations._BOUND_AT_ONCE", 8)
+    observations = made([[3.0, 1.0, 2.0], [9.0, 8.0, 7.0]])
+    programs = Programs()
+    rows = ROWS
+    programs.add("first", comparing(0, [2.0]))
+    before = framed(observations, programs)
+    programs.add("second", comparing(0, [1.0]))
+    assert observations.extended(before, programs, rows) is programs.held
+    assert cuts_of(before, 4) == [0, 2, 0, 1]
+    assert observations.extended(before, programs, rows) is programs.held  # with none since
+    # Another set, other rows, an order to make, too many at once, longer arrays: all of these take more.
+    other = Programs()
+    other.add("first", comparing(0, [2.0]))
+    assert observations.extended(before, other, rows) is None
+    assert observations.extended(before, programs, rows.copy()) is None
+    programs.add("of another field", comparing(1, [8.0]))
+    assert observations.extended(before, programs, rows) is None
+    second = framed(observations, programs)
+    assert observations.extended(before, programs, rows) is None
+    for number in range(9):
+        programs.add(str(number), comparing(0, [3.0]))
+    assert observations.extended(second, programs, rows) is None
+    third = framed(observations, programs)
+    for number in range(8):
+        programs.add(f"further {number}", comparing(0, [2.5]))
+    assert observations.extended(third, programs, rows) is programs.held
+    assert cuts_of(third, 40)[-16:] == [0, 2] * 8
+    for number in range(3000):
+        programs.add(f"many {number}", comparing(0, [2.0, 3.0]))
+    monkeypatch.undo()
+    assert observations.extended(third, programs, rows) is None
+    # After a change, the cuts of its column have to be found anew.
+    fourth = framed(observations, programs)
+    after = observations.changed({0: Moved(np.array([0]), np.array([1.5]))})
+    assert observations.extended(fourth, programs, rows) is programs.held
+    assert after.extended(fourth, programs, rows) is None
+
+
 def test_frame_of__finds_the_cuts_anew_for_another_set_of_programs_and_after_a_change() -> None:
     observations = made([[3.0, 1.0, 2.0]])
     one, other = Programs(), Programs()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from tenantrank.engine.plan import Plan
-from tenantrank.engine.programs import Programs
+from tenantrank.engine.programs import Laid, Programs
 from tenantrank.policy.signature import V2
 from tenantrank_kernels import frames, handle_of
 from tenantrank_kernels import opcodes as op
@@ -33,6 +33,20 @@ def test_add__lays_programs_end_to_end_and_tells_each_where_its_numbers_begin() 
     assert held.fields == set(range(7))
     assert held.begins is held.starts if frames.PLAIN else held.begins == handle_of(held.starts)
     assert programs.nbytes > 4 * sum(len(plan.code) for plan in plans)
+
+
+def test_extend__says_where_the_last_program_begins_as_add_does() -> None:
+    programs = Programs()
+    assert programs.held.last == -1
+    assert programs.add("a", plan_of(3, 1)) == programs.held.last == 0
+    nothing = np.zeros(0, dtype=np.int64)
+    laid = Laid(np.zeros(30, np.int32), np.zeros(2), np.array([0, 15]), frozenset({2}), 1, 2, 1)
+    begins = programs.extend(laid, ("b", "c"))
+    assert programs.held.last == begins[-1] == programs.at_of["c"]
+    programs.extend(laid._replace(code=nothing.astype(np.int32), numbers=np.zeros(0), starts=nothing))
+    assert programs.held.last == begins[-1]
+    assert programs.copy().held.last == begins[-1]
+    assert programs.add("d", plan_of(3, 1)) == programs.held.last > begins[-1]
 
 
 def test_add__leaves_what_others_hold_as_it_is() -> None:

@@ -103,25 +103,58 @@ def test_ready_for__grows_in_place_as_long_as_its_frame_and_scratch_serve() -> N
         assert engine.rank(policy, k=2).offer_ids == tr.Engine(CATALOG).rank(policy, k=2).offer_ids
 
 
+def test_ready_at__of_a_new_policy_takes_no_more_than_its_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = tr.Engine(CATALOG)
+    plain = engine._now.plain(V2)
+    made: list[Any] = []
+    right = Observations.frame_of
+
+    def watched(*arguments: Any) -> Any:
+        made.append(arguments)
+        return right(*arguments)
+
+    monkeypatch.setattr(Observations, "frame_of", watched)
+    policies = [policy_of(CATALOG, ["cmp", "price_in", "le", at / 8], ["field", "price_in"]) for at in range(90)]
+    found = [engine.rank(policy, k=2) for policy in policies]
+    assert len(made) == 1
+    first = plain.ready
+    assert first is not None
+    assert (first.held.programs, first.last) == (90, policies[-1].placed[1])
+    # A policy of another field needs an order, one that is a row needs the row: both take a frame.
+    engine.rank(policy_of(CATALOG, ["cmp", "context", "ge", 1], ["field", "price_in"]))
+    assert len(made) == 2
+    assert plain.ready is not first
+    for policy, decision in zip(policies, found, strict=True):
+        wanted = tr.Engine(CATALOG).rank(policy, k=2)
+        assert same(decision, wanted)
+        assert same(engine.rank(policy, k=2), wanted)
+
+
 def test_ready_for__of_several_threads_lets_one_after_the_other_say_what_it_is_good_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who was overtaken would take back what the other bound, while a batch counts on it."""
     engine = tr.Engine(CATALOG)
     plain = engine._now.plain(V2)
-    inside: list[bool] = []
-    right = Observations.frame_of
+    inside: dict[str, list[bool]] = {"frame_of": [], "extended": []}
 
-    def watched(*arguments: Any) -> Any:
-        inside.append(plain._lock.locked())
-        return right(*arguments)
+    def watch(name: str) -> None:
+        right = getattr(Observations, name)
 
-    monkeypatch.setattr(Observations, "frame_of", watched)
+        def watched(*arguments: Any) -> Any:
+            inside[name].append(plain._lock.locked())
+            return right(*arguments)
+
+        monkeypatch.setattr(Observations, name, watched)
+
+    for name in inside:
+        watch(name)
     policies = [policy_of(CATALOG, ["cmp", "price_in", "le", at / 8], ["field", "price_in"]) for at in range(200)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda policy: engine.rank(policy, k=2).offer_ids, policies))
-    assert inside
-    assert all(inside)
+    for calls in inside.values():
+        assert calls
+        assert all(calls)
     assert plain.ready is not None
     assert plain.ready_for(engine._now.compiled.programs[V2]).held.programs == 200
     assert found == [tr.Engine(CATALOG).rank(policy, k=2).offer_ids for policy in policies]

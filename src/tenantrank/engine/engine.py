@@ -235,10 +235,11 @@ class Engine:
 
     def _rank(self, policy: Policy | CompiledPolicy, request: Request, seed: int | None, k: int | None) -> Decision:
         admitted = policy if type(policy) is Policy else policy_of(policy)
-        prepared = self._now.prepared_for(admitted, request)
-        places = places_of(k, prepared.view.index.size)
+        now = self._now
+        prepared = now.plain(admitted.version) if request is NO_REQUEST else now.prepared_for(admitted, request)
+        places = k if type(k) is int and 0 < k <= KEPT_PLACES else places_of(k, prepared.view.index.size)
         drawn = 0 if seed is None else reduced_seed(seed)
-        programs, at = self._now.compiled.program(admitted, prepared.view)
+        programs, at = now.compiled.program(admitted, prepared.view)
         ready = prepared.ready_at(programs, at)
         if request is NO_REQUEST:
             self._ready = ready

@@ -197,6 +197,26 @@ class Observations:
             self._bound = held.programs
             return Framed(frame, held, self._tables, rows, self._cuts)
 
+    def extended(self, framed: Framed, programs: Programs, rows: NDArray[np.uint64]) -> Held | None:
+        """Have a frame be good for the programs that there are now, as `frame_of` does, and give these programs.
+
+        Where that takes more than finding the cuts of a few, as it seldom does for a policy that is new, ``None``.
+        """
+        with self._lock:
+            held, bound = programs.held, self._bound
+            count = held.programs
+            if (
+                self._programs is not programs
+                or held.fields is not self._ordered
+                or self._stale
+                or count > bound + _BOUND_AT_ONCE
+                or not framed.binds(held, self._tables, rows, self._cuts)
+            ):
+                return None
+            binder()(framed.frame.handle, held.begins, bound, count, _ANY_FIELD)
+            self._bound = count
+            return held
+
     def frame(
         self,
         code: NDArray[np.int32],

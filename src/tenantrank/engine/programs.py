@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from struct import pack_into
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,15 +17,17 @@ from tenantrank_kernels import Frame, handle_of
 from tenantrank_kernels import opcodes as op
 
 _FIRST_CAPACITY = 4096
+_PACKERS_KEPT = 1024
+_new = tuple.__new__
 
 
 class Held(NamedTuple):
     """The programs there are.
 
     ``code`` int32 and ``numbers`` doubles may be longer than what is used; ``starts`` int64 are where the first
-    ``programs`` of them begin, and ``begins`` is what a kernel takes in their place. ``fields`` are the columns that
-    any of them compares or ranks by. ``bits``, ``vectors`` and ``ends`` are the most that any of them needs of the
-    stacks, and of ends and parts.
+    ``programs`` of them begin, the last of which at ``last``, and ``begins`` is what a kernel takes in their place.
+    ``fields`` are the columns that any of them compares or ranks by. ``bits``, ``vectors`` and ``ends`` are the most
+    that any of them needs of the stacks, and of ends and parts.
     """
 
     code: NDArray[np.int32]
@@ -32,6 +35,7 @@ class Held(NamedTuple):
     starts: NDArray[np.int64]
     begins: Any
     programs: int
+    last: int
     fields: frozenset[int]
     bits: int
     vectors: int
@@ -72,9 +76,8 @@ class Programs:
         self._numbers = _Arena(np.float64, "d")
         self._starts = _Arena(np.int64, "q")
         self.at_of: dict[str, int] = {}
-        self.held = Held(
-            self._code.array, self._numbers.array, self._starts.array, self._starts.handle, 0, frozenset(), 2, 2, 1
-        )
+        code, numbers, starts = self._code.array, self._numbers.array, self._starts
+        self.held = Held(code, numbers, starts.array, starts.handle, 0, -1, frozenset(), 2, 2, 1)
         self.count = 0
         self._scratch: tuple[tuple[int, ...], Frame] | None = None
 
@@ -96,10 +99,11 @@ class Programs:
         """Add the program of a policy; give where it begins."""
         with self._lock:
             self._forget_unpublished()
-            at = self._code.append(plan.code)
-            self._code.items[at + op.NUMBERS] = self._numbers.append(plan.numbers)
+            code = self._code
+            at = code.append(plan.code)
+            code.items[at + op.NUMBERS] = self._numbers.append(plan.numbers)
             self._starts.put(at)
-            self._publish(1, plan)
+            self._publish(at, plan)
             self.at_of[identity] = at
             return at
 
@@ -116,7 +120,7 @@ class Programs:
             self._code.extend(code)
             self._numbers.extend(laid.numbers)
             self._starts.extend(begins)
-            self._publish(len(begins), laid)
+            self._publish(int(begins[-1]) if len(begins) else self.held.last, laid)
             self.at_of.update(zip(identities, begins.tolist(), strict=False))
             return begins
 
@@ -141,22 +145,28 @@ class Programs:
         """Drop programs that an interrupt left behind those that are known."""
         self._starts.used = self.held.programs
 
-    def _publish(self, programs: int, added: Plan | Laid) -> None:
-        """Make known what was written behind the programs that there were."""
-        held, starts = self.held, self._starts
-        fields, bits, vectors, ends = held.fields, added.bits, added.vectors, added.ends
-        self.held = Held(
-            self._code.array,
-            self._numbers.array,
-            starts.array,
-            starts.handle,
-            starts.used,
-            fields if fields.issuperset(added.fields) else fields.union(added.fields),
-            bits if bits > held.bits else held.bits,
-            vectors if vectors > held.vectors else held.vectors,
-            ends if ends > held.ends else held.ends,
-        )
-        self.count = starts.used
+    def _publish(self, last: int, added: Plan | Laid) -> None:
+        """Make known what was written behind the programs that there were, and where the last of it begins."""
+        starts = self._starts
+        count = starts.used
+        _, _, _, _, _, _, fields, bits, vectors, ends = self.held
+        if not fields.issuperset(added.fields):
+            fields = fields.union(added.fields)
+        if bits < added.bits:
+            bits = added.bits
+        if vectors < added.vectors:
+            vectors = added.vectors
+        if ends < added.ends:
+            ends = added.ends
+        code, numbers = self._code.array, self._numbers.array
+        self.held = _new(Held, (code, numbers, starts.array, starts.handle, count, last, fields, bits, vectors, ends))
+        self.count = count
+
+
+@lru_cache(_PACKERS_KEPT)
+def _packer(letter: str, count: int) -> Callable[..., None]:
+    """Give what writes so many numbers of a kind, as the struct module calls it, to memory."""
+    return Struct(f"{count}{letter}").pack_into
 
 
 class _Arena:
@@ -168,7 +178,7 @@ class _Arena:
     items : its memory, to which one number is written in a fifth of the time that NumPy takes
     """
 
-    __slots__ = ("_letter", "array", "handle", "items", "used")
+    __slots__ = ("_letter", "_room", "_size", "array", "handle", "items", "used")
 
     def __init__(self, kind: type, letter: str) -> None:
         self._letter = letter  # of the kind, as the struct module calls it
@@ -178,7 +188,8 @@ class _Arena:
     def _hold(self, longer: NDArray[Any]) -> None:
         items, handle = memoryview(longer.data), handle_of(longer)
         # All at once: what an interrupt left between them would be written to one and read from another.
-        self.array, self.items, self.handle = longer, items, handle
+        room, size = len(longer), longer.itemsize
+        self.array, self.items, self.handle, self._room, self._size = longer, items, handle, room, size
 
     def copy(self) -> _Arena:
         """Give another with the same in it."""
@@ -189,26 +200,31 @@ class _Arena:
 
     def append(self, values: Sequence[float]) -> int:
         """Write plain numbers at the end; give where they begin."""
-        at = self._room_for(len(values))
+        at, count = self.used, len(values)
+        if at + count > self._room:
+            self._lengthen(at + count)
+        self.used = at + count  # once there is room: no memory for it leaves all as it was
         # In half of the time that NumPy takes to read a list.
-        pack_into(f"{len(values)}{self._letter}", self.items, at * self.array.itemsize, *values)
+        _packer(self._letter, count)(self.items, at * self._size, *values)
         return at
 
     def put(self, value: int) -> None:
         """Write one integer at the end."""
-        at = self._room_for(1)
+        at = self.used
+        if at == self._room:
+            self._lengthen(at + 1)
+        self.used = at + 1
         self.items[at] = value
 
     def extend(self, values: NDArray[Any]) -> None:
         """Write an array at the end."""
-        at = self._room_for(len(values))
-        self.array[at : self.used] = values
+        at, end = self.used, self.used + len(values)
+        if end > self._room:
+            self._lengthen(end)
+        self.used = end
+        self.array[at:end] = values
 
-    def _room_for(self, more: int) -> int:
-        at, end = self.used, self.used + more
-        if end > len(self.array):
-            longer = np.zeros(max(2 * len(self.array), end), dtype=self.array.dtype)
-            longer[:at] = self.array[:at]
-            self._hold(longer)
-        self.used = end  # once there is room: no memory for it leaves all as it was
-        return at
+    def _lengthen(self, end: int) -> None:
+        longer = np.zeros(max(2 * self._room, end), dtype=self.array.dtype)
+        longer[: self.used] = self.array[: self.used]
+        self._hold(longer)

@@ -105,7 +105,7 @@ class Ready:
     def grow(self, held: Held) -> None:
         """Be good for further programs, which frame and scratch are bound to already; callers exclude each other."""
         self.held = held
-        self.last = int(held.starts[held.programs - 1]) if held.programs else -1
+        self.last = held.last
 
     def serves(self, framed: Framed, words: int) -> bool:
         """Say whether another frame of the same set of programs is this one, and its programs need no more scratch."""
@@ -172,9 +172,19 @@ class Prepared:
     def ready_at(self, programs: Programs, at: int) -> Ready:
         """Give a frame that is good for the program that begins at a place, if not for those that came later."""
         ready = self.ready
-        return (
-            ready if ready is not None and ready.programs is programs and at <= ready.last else self.ready_for(programs)
-        )
+        if ready is not None and ready.programs is programs and (at <= ready.last or self._grown(ready)):
+            return ready
+        return self.ready_for(programs)
+
+    def _grown(self, ready: Ready) -> bool:
+        """Have what is ready be good for the programs added since, where that takes no more than finding their cuts."""
+        index = self.view.index
+        with self._lock:
+            held = self.view.observations.extended(ready.framed, ready.programs, index.rows)
+            if held is None or ready.programs.scratch_for(index.words) is not ready.scratch:
+                return False
+            ready.grow(held)
+            return True
 
     def apart(self, programs: Programs) -> Ready:
         """Give a frame for programs that are ranked once; nothing is kept of it."""

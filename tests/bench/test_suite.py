@@ -21,7 +21,12 @@ QUICK = Settings(quick=True)
 CASES = {
     "rank": {"six shapes", "monotone", "blends", "distinct", "one call, k=1", "one call, k=5"},
     "all-tenants": {"six shapes"},
-    "admission": {"new bytes", "the same bytes again", "new bytes, through the first ranking"},
+    "admission": {
+        "new bytes",
+        "the same bytes again",
+        "new bytes, to the plan",
+        "new bytes, through the first ranking",
+    },
     "explain": {
         "the filter alone",
         "first failing clause of every offer",

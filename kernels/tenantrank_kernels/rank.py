@@ -150,7 +150,7 @@ def rank_programs(
     seeds : (t,) int64, 0 … 2147483646
     begin, end : the programs from ``begin`` on, before ``end``, are ranked
     places : the most places wanted for each
-    rows, scores : (t, places) int32 and doubles, filled from the left, the rest untouched
+    rows, scores : (t, places) int32 and doubles, written: filled from the left, the rest -1 and NaN
     ranked, survived : (t,) int32, how many places are filled, and how many offers passed the filter
 
     Notes
@@ -168,6 +168,9 @@ def rank_programs(
         count, survivors = rank_program(frame, scratch, starts[t], request, drawn[t], places, best, values, first)
         filled[t] = count
         passed[t] = survivors
+        for i in range(first + count, first + places):
+            best[i] = -1
+            values[i] = np.nan
 
 
 @brief_kernel

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine import batches, compiled, known, running
-from tenantrank.engine import engine as engines
+from tenantrank.engine import batches, chunk_runs, compiled, known, running
 from tenantrank.engine.batches import chunks_of, given_of, taken
-from tenantrank.engine.by_object import addresses_of
 from tests.engine.samples import ABC, policy_of
 
 
@@ -81,10 +79,14 @@ def test_rank_rows__a_tuple_with_an_equal_is_not_the_same() -> None:
     other = (*first[:4], policy_of(ABC, ["bot"]))
     assert engine.rank_rows(other).survived[-1] == 0
     remembered = engine._now.compiled.remembered
-    assert remembered(first, addresses_of(first)) is not None
-    assert remembered((*first[:4], *first[4:]), addresses_of(first)) is not None
+    for again in (first, (*first[:4], *first[4:])):
+        batch, addresses = remembered(again)
+        assert batch is not None
+        assert addresses.tolist() == [id(policy) for policy in first]
     equal = policies(5)
-    assert remembered(equal, addresses_of(equal)) is None
+    batch, addresses = remembered(equal)
+    assert batch is None
+    assert addresses.tolist() == [id(policy) for policy in equal]
 
 
 def items(count: int) -> list[Any]:
@@ -133,7 +135,7 @@ def test_rank_rows__from_several_threads_while_sets_are_made_anew(monkeypatch: p
     monkeypatch.setattr(batches, "_CHUNK", 16)
     monkeypatch.setattr(running, "_WORTH_A_THREAD", 4)
     monkeypatch.setattr(running, "_LEAST_PIECE", 2)
-    monkeypatch.setattr(engines, "WORTH_AHEAD", 50)
+    monkeypatch.setattr(chunk_runs, "_LOOKED_UP", 9)
     shared = items(10)
     healths = [None, {"breakers": {"p": True}}]
     wanted = [tr.Engine(ABC, health, threads=1).rank_rows(shared, k=2) for health in healths]

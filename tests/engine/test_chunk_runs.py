@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tenantrank as tr
-from tenantrank.engine import batches, chunk_runs, compiled, running
-from tenantrank.engine import engine as engines
+from tenantrank.engine import batches, chunk_runs, compiled, crew, running
 from tests.engine.samples import catalog_of, offer, old_term_of, policy_of
 
 CATALOG = catalog_of(*(offer(f"o{at}", price_in=float(at % 5), provider="pq"[at % 2]) for at in range(70)))
@@ -25,16 +25,17 @@ def policies(count: int) -> list[tr.Policy]:
 
 @pytest.fixture
 def ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Small pieces and chunks, and how many batches went this way."""
+    """Small pieces and chunks, and how many threads each batch was worth."""
     seen: list[int] = []
-    right = chunk_runs.rank_ahead
+    right = running.worth_threads
 
-    def counted(now: Any, given: Any, *rest: Any) -> None:
-        seen.append(len(given))
-        right(now, given, *rest)
+    def counted(*given: int) -> int:
+        seen.append(right(*given))
+        return seen[-1]
 
-    monkeypatch.setattr(engines, "WORTH_AHEAD", 1)
-    monkeypatch.setattr(engines, "rank_ahead", counted)
+    monkeypatch.setattr(chunk_runs, "worth_threads", counted)
+    monkeypatch.setattr(chunk_runs, "_LOOKED_UP", 7)
+    monkeypatch.setattr(running, "_WORTH_A_THREAD", 5)
     monkeypatch.setattr(running, "_LEAST_PIECE", 3)
     monkeypatch.setattr(compiled, "WORTH_A_TABLE", 4)
     monkeypatch.setattr(batches, "_CHUNK", 10)
@@ -43,23 +44,27 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
 @pytest.mark.parametrize("kind", [list, tuple])
-def test_rank_ahead__gives_the_same_bits(threads: int, kind: Any, ahead: list[int]) -> None:
+def test_rank_plain__gives_the_same_bits(threads: int, kind: Any, ahead: list[int]) -> None:
     mixed = kind(policies(31))
     one = tr.Engine(CATALOG, threads=1).rank_rows(mixed, k=4)
-    assert ahead == []
+    apart = [tr.Engine(CATALOG, threads=1).rank_rows([policy], k=4) for policy in mixed]
+    assert [b"".join(answers) for answers in zip(*(map(np.ndarray.tobytes, each) for each in apart), strict=True)] == [
+        array.tobytes() for array in one
+    ]
+    ahead.clear()
     engine = tr.Engine(CATALOG, threads=threads)
     for _ in range(2):  # the second time all are known
         many = engine.rank_rows(mixed, k=4)
         assert all(a.tobytes() == b.tobytes() for a, b in zip(one, many, strict=True))
-    assert ahead == [len(mixed)] * 2
+    assert ahead == [threads] * 2
 
 
-def test_rank_ahead__of_nothing(ahead: list[int]) -> None:
+def test_rank_plain__of_nothing(ahead: list[int]) -> None:
     assert len(tr.Engine(CATALOG, threads=2).rank_rows([]).ranked) == 0
-    assert ahead == []
+    assert ahead == [1]
 
 
-def test_rank_ahead__a_failure_is_told(ahead: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rank_plain__a_failure_is_told(ahead: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise MemoryError("no more")
 
@@ -71,9 +76,12 @@ def test_rank_ahead__a_failure_is_told(ahead: list[int], monkeypatch: pytest.Mon
         engine.rank_rows([*policies(31), "no policy"])  # type: ignore[list-item]
 
 
-def test_small_batches_start_no_thread_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: Any) -> None:
-        raise AssertionError("ranked ahead")
+def test_small_batches_call_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise AssertionError("called a thread")
 
-    monkeypatch.setattr(engines, "rank_ahead", refused)
-    assert len(tr.Engine(CATALOG, threads=2).rank_rows(policies(31)).ranked) == 46
+    monkeypatch.setattr(crew, "_free_helper", refused)
+    engine = tr.Engine(CATALOG, threads=2)
+    assert len(engine.rank_rows(policies(31)).ranked) == 46
+    with pytest.raises(AssertionError, match="called a thread"):
+        engine.rank_rows(policies(31) * 12)

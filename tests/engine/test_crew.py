@@ -66,12 +66,24 @@ def test_crew__a_failure_drops_the_rest_and_is_raised_when_all_have_ended(thread
     assert (done, at_work()) == ([], [])
 
 
-def test_crew__an_error_of_its_owner_drops_what_was_not_begun() -> None:
+def test_crew__an_error_of_its_owner_drops_what_was_not_begun(no_idle: list[Any]) -> None:
+    no_idle.append(module._Helper())  # not started, so that it begins with nothing
     done: list[int] = []
-    with pytest.raises(ValueError, match="mine"), Crew(1) as crew:
+    with pytest.raises(ValueError, match="mine"), Crew(2) as crew:
         crew.give(partial(done.append, 1))
+        assert not crew.failed
         raise ValueError("mine")
-    assert (done, at_work()) == ([], [])
+    assert crew.failed
+    assert done == []
+    no_idle.clear()
+
+
+def test_crew__of_one_does_what_it_is_given_at_once() -> None:
+    done: list[int] = []
+    with Crew(1) as crew:
+        for at in range(3):
+            crew.give(partial(done.append, at))
+            assert done == [*range(at + 1)]
 
 
 def test_crew__its_threads_help_the_next_one() -> None:

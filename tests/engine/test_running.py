@@ -200,6 +200,62 @@ def test_run__a_failure_reaches_the_caller_after_the_other_threads_have_ended(mo
         assert all(thread in crew._idle for thread in ours)
 
 
+def test_run__after_a_failure_other_threads_begin_no_further_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    policies = [policy_of(CATALOG, ["cmp", "price_in", "le", at / 8], ["field", "price_in"]) for at in range(64)]
+    crews: list[crew.Crew] = []
+    enter, own = crew.Crew.__enter__, threading.current_thread()
+    begun: list[int] = []
+
+    def entered(self: crew.Crew) -> crew.Crew:
+        crews.append(self)
+        return enter(self)
+
+    def fail_elsewhere(*rest: Any) -> None:
+        if threading.current_thread() is not own:
+            raise MemoryError("no more")
+        begun.append(rest[5])
+        while not crews[0].failed:
+            pass
+
+    monkeypatch.setattr(crew.Crew, "__enter__", entered)
+    monkeypatch.setattr(running, "_WORTH_A_THREAD", 2)
+    monkeypatch.setattr(running, "_LEAST_PIECE", 1)
+    monkeypatch.setattr(running, "rank_programs", fail_elsewhere)
+    with pytest.raises(MemoryError, match="no more"):
+        tr.Engine(CATALOG, threads=2).rank_rows(policies)
+    assert len(begun) <= 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_run__leaves_no_place_of_an_answer_unwritten(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever lay in the memory that answers are written to."""
+    plain = np.empty
+
+    def used(*given: Any, **named: Any) -> Any:
+        array = plain(*given, **named)
+        array.fill(77)
+        return array
+
+    policies = [policy_of(CATALOG, ["cmp", "price_in", "le", at / 4], ["field", "price_in"]) for at in range(12)]
+    monkeypatch.setattr(running, "_WORTH_A_THREAD", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(running.np, "empty", used)
+        found = tr.Engine(CATALOG, threads=threads).rank_rows(policies, k=3)
+    assert found.ranked.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    for rows, scores, ranked in zip(found.rows, found.scores, found.ranked, strict=True):
+        assert (rows[ranked:] == -1).all()
+        assert np.isnan(scores[ranked:]).all()
+        assert (rows[:ranked] >= 0).all()
+
+
+def test_asked__nothing_is_the_first_request_and_seed_0() -> None:
+    for count in (0, 5, 40_000):
+        asked = running.Asked.nothing(count)
+        assert (asked.requests.dtype, asked.seeds.dtype) == (np.int32, np.int64)
+        assert min(map(len, asked)) >= count
+        assert not any(array.any() for array in asked)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
 @pytest.mark.parametrize("total", [0, 1, 63, 64, 65, 1000, 16384])
 @pytest.mark.parametrize("behind", [0, 300, 100_000])
@@ -217,8 +273,7 @@ def test_pieces__cover_all_programs_in_order_and_shrink(total: int, threads: int
 
 def test_ranked__is_put_together_from_parts_by_position() -> None:
     whole = Ranked.empty(3, 2)
-    assert whole.rows.tolist() == [[-1, -1]] * 3
-    assert np.isnan(whole.scores).all()
+    whole.rows[:], whole.scores[:], whole.ranked[:], whole.survived[:] = -1, np.nan, 0, 0
     part = Ranked(
         np.array([[5, 6], [7, -1]], dtype=np.int32),
         np.array([[1.0, 0.5], [2.0, np.nan]]),

@@ -64,7 +64,10 @@ def rank(
             found.append(([], [], UNTOUCHED))
             continue
         cells = slice(place * places, place * places + ranked[place])
-        filled[cells] = True
+        filled[place * places : (place + 1) * places] = True
+        unfilled = slice(cells.stop, (place + 1) * places)
+        assert (rows[unfilled] == -1).all()
+        assert np.isnan(scores[unfilled]).all()
         found.append((rows[cells].tolist(), scores[cells].tolist(), int(survived[place])))
     assert (rows[~filled] == UNTOUCHED).all()
     assert (scores[~filled] == UNTOUCHED).all()

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tenantrank.engine.by_object import addresses_of
 from tenantrank.engine.compiled import Batch
 from tenantrank.engine.generation import Generation
 from tenantrank.engine.known import Sets
@@ -40,7 +39,11 @@ def given_of(policies: Any) -> tuple[Any, ...]:
     RequestError
         for what is no list; items are looked at when their turn comes
     """
-    return policies if type(policies) is tuple else tuple(listed(policies, "policies"))
+    kind = type(policies)
+    if kind is tuple:
+        given: tuple[Any, ...] = policies
+        return given
+    return tuple(policies if kind is list else listed(policies, "policies"))
 
 
 def taken(values: Sequence[Any], positions: Positions) -> Sequence[Any]:
@@ -67,8 +70,7 @@ def chunks_of(
         whether to remember the batch, where all are of one version: none is looked up when it comes again
     """
     compiled = now.compiled
-    addresses = addresses_of(policies)
-    known = compiled.remembered(policies, addresses)
+    known, addresses = compiled.remembered(policies)
     if known is not None:
         for span in _spans(len(known.starts), _size(now, known.version, varied)):
             yield Chunk(known.version, span, known.programs, known.starts[span])

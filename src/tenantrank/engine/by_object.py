@@ -22,7 +22,9 @@ _FIRST_SLOTS = 1024
 def _read(objects: tuple[Any, ...]) -> NDArray[np.int64]:
     """Read addresses out of a tuple's own memory, where CPython has them behind a header."""
     addresses = np.empty(len(objects), dtype=np.int64)
-    ctypes.memmove(addresses.ctypes.data, id(objects) + tuple.__basicsize__, addresses.nbytes)
+    if objects:
+        there = ctypes.c_char.from_buffer(addresses.data)  # takes a third of the time of the array's own `ctypes`
+        ctypes.memmove(ctypes.addressof(there), id(objects) + tuple.__basicsize__, addresses.nbytes)
     return addresses
 
 

@@ -13,15 +13,13 @@ from tenantrank.engine.crew import Crew
 from tenantrank.engine.generation import Generation
 from tenantrank.engine.given import NO_REQUEST, admitted_of
 from tenantrank.engine.request import Request
-from tenantrank.engine.running import Prepared, Ranked, give_pieces, run
+from tenantrank.engine.running import Asked, Prepared, Ranked, give_pieces, run, worth_threads
 
-_LOOKED_UP = 4096  # policies that are looked up at a time, while those before are ranked
-WORTH_AHEAD = 2 * _LOOKED_UP
-"""Policies from which on looking some up while others are ranked is worth the threads."""
+_LOOKED_UP = 4096  # policies that are looked up at a time, while other threads rank those before
 
 
-def rank_ahead(now: Generation, policies: tuple[Any, ...], result: Ranked, threads: int, keep: bool) -> None:
-    """Rank policies for the request that asks for nothing, in other threads while this one looks up further ones.
+def rank_plain(now: Generation, policies: tuple[Any, ...], result: Ranked, threads: int, keep: bool) -> None:
+    """Rank policies for the request that asks for nothing; this thread looks up while others rank, and then helps.
 
     Parameters
     ----------
@@ -38,18 +36,20 @@ def rank_ahead(now: Generation, policies: tuple[Any, ...], result: Ranked, threa
     """
     apart: list[tuple[Positions, Ranked]] = []
     behind = len(policies)
+    threads = worth_threads(threads, behind)
     with Crew(threads) as crew:
-        for chunk in chunks_of(policies, now, size=_LOOKED_UP, keep=keep):
+        for chunk in chunks_of(policies, now, size=None if threads == 1 else _LOOKED_UP, keep=keep):
             prepared, count, at = now.plain(chunk.version), len(chunk.starts), chunk.positions
             behind -= count
-            if isinstance(at, slice):
+            if count == len(policies):
+                part = result
+            elif isinstance(at, slice):
                 part = result.part(at)
             else:
                 part = result.like(count)
                 apart.append((at, part))
             ready, words = prepared.ready_for(chunk.programs), prepared.view.index.words
-            none, unseeded = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.int64)
-            give_pieces(crew, ready, words, chunk.starts, none, unseeded, part, threads, behind)
+            give_pieces(crew, ready, words, chunk.starts, Asked.nothing(count), part, behind)
     for positions, part in apart:
         result.put(positions, part)
 
@@ -121,9 +121,10 @@ def _rank(
     version, _, programs, starts = chunk
     distinct = [NO_REQUEST] if requests is None else list(dict.fromkeys(requests))
     place_of = {request: place for place, request in enumerate(distinct)}
-    needs = np.zeros(len(starts), dtype=np.int32)
+    asked = Asked.nothing(len(starts))
     if requests is not None:
-        needs[:] = [place_of[request] for request in requests]
-    drawn = np.zeros(len(starts), dtype=np.int64) if seeds is None else np.array(seeds, dtype=np.int64)
+        asked = asked._replace(requests=np.array([place_of[request] for request in requests], dtype=np.int32))
+    if seeds is not None:
+        asked = asked._replace(seeds=np.array(seeds, dtype=np.int64))
     prepared = Prepared.several([now.prepared(version, request, tokens) for request in distinct])
-    run(prepared, programs, starts, needs, drawn, result, threads)
+    run(prepared, programs, starts, asked, result, threads)

@@ -165,14 +165,19 @@ class Compiled:
         self._add_all(policies, programs, view, stencils)
         return programs, np.array([programs.at_of[policy.identity] for policy in policies], dtype=np.int64)
 
-    def remembered(self, policies: tuple[Any, ...], addresses: NDArray[np.int64]) -> Batch | None:
-        """Give what is remembered of a batch: of these very policies in this order, since none can change."""
-        for batch in self._batches:
-            if self.programs[batch.version] is batch.programs and (
-                batch.policies is policies or np.array_equal(batch.addresses, addresses)
-            ):
-                return batch
-        return None
+    def remembered(self, policies: tuple[Any, ...]) -> tuple[Batch | None, NDArray[np.int64]]:
+        """Give what is remembered of a batch, of these very policies in this order, since none can change; and where
+        they lie.
+        """
+        batches = [batch for batch in self._batches if self.programs[batch.version] is batch.programs]
+        for batch in batches:
+            if batch.policies is policies:
+                return batch, batch.addresses
+        addresses = addresses_of(policies)
+        for batch in batches:
+            if np.array_equal(batch.addresses, addresses):
+                return batch, addresses
+        return None, addresses
 
     def remember(self, batch: Batch) -> None:
         """Remember a batch, in place of the one that was remembered longest."""

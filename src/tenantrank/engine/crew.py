@@ -23,10 +23,14 @@ class Crew:
     ----------
     threads
         the most threads at work, the block's own among them
+
+    Attributes
+    ----------
+    threads : the same; fewer where there are no more to be had
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = max(1, threads)
+        self.threads = max(1, threads)
         self._pieces: SimpleQueue[Work | None] = SimpleQueue()
         self._helpers: list[_Helper] = []
         self._to_begin: list[_Helper] = []  # those that have not heard the call yet
@@ -37,16 +41,19 @@ class Crew:
         return self
 
     def give(self, piece: Work) -> None:
-        """Have a piece of work done at some time before the block ends."""
-        self._pieces.put(piece)
-        if len(self._helpers) < self._threads - 1:
+        """Have a piece of work done at some time before the block ends; at once where no other thread could do it."""
+        if len(self._helpers) < self.threads - 1:
             helper = _free_helper()
             if helper is None:
-                self._threads = 1  # there are no more; those there are do it all
+                self.threads = 1 + len(self._helpers)  # there are no more; those there are do it all
             else:
                 self._helpers.append(helper)
                 self._to_begin.append(helper)
                 helper.calls.put(self)
+        if self.threads == 1:
+            piece()
+        else:
+            self._pieces.put(piece)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is not None:
@@ -63,6 +70,11 @@ class Crew:
                 self._ended.get()
         if self._failures and error is None:
             raise self._failures[0]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a piece has failed, so that what else there is need not be done."""
+        return bool(self._failures)
 
     def begin(self, helper: _Helper) -> bool:
         """Have a thread that was called begin, or none in its place; say whether it had not yet."""

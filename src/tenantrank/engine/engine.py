@@ -15,7 +15,7 @@ from tenantrank.catalog.costs import EVERY, Rows, Tokens
 from tenantrank.catalog.health import Health
 from tenantrank.engine.accepted import Outcome
 from tenantrank.engine.batches import chunks_of, given_of, taken
-from tenantrank.engine.chunk_runs import WORTH_AHEAD, rank_ahead, rank_chunk
+from tenantrank.engine.chunk_runs import rank_chunk, rank_plain
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.decision import Decision
@@ -361,9 +361,8 @@ class Engine:
         requests = one_each(requests, "requests", count)
         seeds = one_each(seeds, "seeds", count)
         result = Ranked.empty(count, places_of(k, len(self.catalog)))
-        plain = requests is None and seeds is None and on_progress is None
-        if plain and self._threads > 1 and count >= WORTH_AHEAD:
-            rank_ahead(self._now, given, result, self._threads, keep)
+        if requests is None and seeds is None and on_progress is None:
+            rank_plain(self._now, given, result, self._threads, keep)
             return result
         for chunk in chunks_of(given, self._now, requests is not None, keep=keep):
             at = chunk.positions

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tenantrank.engine.fingerprints import fingerprints_of
 from tenantrank.engine.given import places_of
 from tenantrank.engine.misses import Misses
-from tenantrank.engine.running import Ranked, run_ready
+from tenantrank.engine.running import Asked, Ranked, run_ready
 from tenantrank.engine.stencils import Stencils
 from tenantrank.policy.arguments import check_type
 from tenantrank.policy.policy import Policy
@@ -135,7 +135,7 @@ def _rank(
             programs, starts = compiled.starts(some, view)
             ready = prepared.ready_for(programs)
         part, count = ranked.part(span), len(some)
-        run_ready(ready, words, starts, np.zeros(count, np.int32), np.zeros(count, np.int64), part, engine._threads)
+        run_ready(ready, words, starts, Asked.nothing(count), part, engine._threads)
         for at in np.flatnonzero(part.ranked == 0).tolist():
             survivors = int(part.survived[at])
             clauses = () if survivors else misses.of(some[at], ready, int(starts[at]))

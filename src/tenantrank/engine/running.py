@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from tenantrank_kernels import Frame, bind_programs, handle_of, rank_programs
 
 _LEAST_PIECE = 64  # programs: below that, taking the next piece is felt
 _WORTH_A_THREAD = 256  # programs below which calling another thread costs more than it saves
+_ZEROS = np.zeros(16384, dtype=np.int64)
 
 
 class Ranked(NamedTuple):
@@ -37,12 +37,15 @@ class Ranked(NamedTuple):
 
     @classmethod
     def empty(cls, count: int, places: int) -> Ranked:
-        """Make room for ``count`` answers of at most ``places`` offers each."""
+        """Make room for ``count`` answers of at most ``places`` offers each, all of which the kernel writes.
+
+        Not filled here: whichever thread writes to a page first waits until the system has found one.
+        """
         return cls(
-            np.full((count, places), -1, dtype=np.int32),
-            np.full((count, places), np.nan),
-            np.zeros(count, dtype=np.int32),
-            np.zeros(count, dtype=np.int32),
+            np.empty((count, places), dtype=np.int32),
+            np.empty((count, places)),
+            np.empty(count, dtype=np.int32),
+            np.empty(count, dtype=np.int32),
         )
 
     def part(self, span: slice) -> Ranked:
@@ -60,6 +63,19 @@ class Ranked(NamedTuple):
         self.scores[positions] = part.scores
         self.ranked[positions] = part.ranked
         self.survived[positions] = part.survived
+
+
+class Asked(NamedTuple):
+    """For each program of a batch which request it is ranked for, and its seed, reduced; may be longer than it."""
+
+    requests: NDArray[np.int32]
+    seeds: NDArray[np.int64]
+
+    @classmethod
+    def nothing(cls, count: int) -> Asked:
+        """Give the first request and seed 0 for ``count`` programs; the arrays are not to be written to."""
+        zeros = _ZEROS if count <= len(_ZEROS) else np.zeros(count, dtype=np.int64)
+        return cls(zeros.view(np.int32), zeros)
 
 
 class Ready:
@@ -198,26 +214,17 @@ def run(
     prepared: Prepared,
     programs: Programs,
     starts: NDArray[np.int64],
-    requests: NDArray[np.int32],
-    seeds: NDArray[np.int64],
+    asked: Asked,
     result: Ranked,
     threads: int,
 ) -> None:
     """Rank programs of one version over one view; ``prepared`` and ``programs`` are the requests and the set of
     programs, the rest as in `run_ready`.
     """
-    run_ready(prepared.ready_for(programs), prepared.view.index.words, starts, requests, seeds, result, threads)
+    run_ready(prepared.ready_for(programs), prepared.view.index.words, starts, asked, result, threads)
 
 
-def run_ready(
-    ready: Ready,
-    words: int,
-    starts: NDArray[np.int64],
-    requests: NDArray[np.int32],
-    seeds: NDArray[np.int64],
-    result: Ranked,
-    threads: int,
-) -> None:
+def run_ready(ready: Ready, words: int, starts: NDArray[np.int64], asked: Asked, result: Ranked, threads: int) -> None:
     """Rank programs of one version.
 
     Parameters
@@ -226,17 +233,20 @@ def run_ready(
         a frame for the programs, and how many words a bitset has there
     starts
         where each of the programs to rank begins
-    requests, seeds
-        for each program which request it is ranked for, and its seed, reduced
+    asked
+        which request each is ranked for, and its seed
     result
         written; as wide as the most offers wanted for each
     threads
         the most threads to use, this one included
     """
-    total = len(starts)
-    threads = max(1, min(threads, total // _WORTH_A_THREAD))
-    with Crew(threads) as crew:
-        give_pieces(crew, ready, words, starts, requests, seeds, result, threads)
+    with Crew(worth_threads(threads, len(starts))) as crew:
+        give_pieces(crew, ready, words, starts, asked, result)
+
+
+def worth_threads(threads: int, programs: int) -> int:
+    """Give how many threads of so many at most are worth calling to rank so many programs."""
+    return max(1, min(threads, programs // _WORTH_A_THREAD))
 
 
 def give_pieces(
@@ -244,29 +254,33 @@ def give_pieces(
     ready: Ready,
     words: int,
     starts: NDArray[np.int64],
-    requests: NDArray[np.int32],
-    seeds: NDArray[np.int64],
+    asked: Asked,
     result: Ranked,
-    threads: int,
     behind: int = 0,
 ) -> None:
-    """Give the ranking of programs to a crew of so many threads in pieces, behind which so many others will follow.
+    """Give the ranking of programs to a crew in pieces, behind which so many others will follow.
 
     The rest as in `run_ready`.
     """
     total, places = result.rows.shape
-    given: list[Any] = [handle_of(array) for array in (starts, requests, seeds)]
+    given: list[Any] = [handle_of(array) for array in (starts, *asked)]
     answers: list[Any] = [handle_of(array.reshape(-1)) for array in result]
     rank: Callable[..., None] = rank_programs
+    # One list that threads go through together: to hand pieces over one by one takes as long as ranking ten programs.
+    pieces = list(_pieces(total, crew.threads, behind))
+    left = iter(pieces)
 
-    def piece(begin: int, end: int) -> None:
-        # What the kernel has addresses of lives as long as the piece.
-        _ = starts, requests, seeds, result
+    def work() -> None:
+        # What the kernel has addresses of lives as long as the work.
+        _ = starts, asked, result
         scratch = _scratch_for(words, ready.held)
-        rank(ready.frame.handle, scratch.handle, *given, begin, end, places, *answers)
+        for begin, end in left:
+            if crew.failed:
+                break
+            rank(ready.frame.handle, scratch.handle, *given, begin, end, places, *answers)
 
-    for begin, end in _pieces(total, threads, behind):
-        crew.give(partial(piece, begin, end))
+    for _ in range(min(crew.threads, len(pieces))):
+        crew.give(work)
 
 
 def _pieces(total: int, threads: int, behind: int) -> Iterator[tuple[int, int]]:

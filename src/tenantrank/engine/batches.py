@@ -82,7 +82,7 @@ def chunks_of(
             located.append(chunk)
             yield chunk
     if keep and located and len({(chunk.version, id(chunk.programs)) for chunk in located}) == 1:
-        starts = np.concatenate([chunk.starts for chunk in located])
+        starts = located[0].starts if len(located) == 1 else np.concatenate([chunk.starts for chunk in located])
         compiled.remember(Batch(policies, addresses, located[0].version, located[0].programs, starts))
 
 
@@ -91,12 +91,12 @@ def _chunks(sets: Sets, places: NDArray[np.int64], first: int, now: Generation, 
     starts, which = places >> 1, places & 1
     of_second = int(np.count_nonzero(which))
     for place, (version, count) in enumerate(zip(VERSIONS, (len(places) - of_second, of_second), strict=True)):
-        whole = count == len(places)
-        own = np.arange(0) if whole or not count else np.flatnonzero(which == place)
-        for part in _spans(count, _size(now, version, varied)):
-            if whole:
+        if count == len(places):
+            for part in _spans(count, _size(now, version, varied)):
                 yield Chunk(version, slice(first + part.start, first + part.stop), sets[place], starts[part])
-            else:
+        elif count:
+            own = np.flatnonzero(which == place)
+            for part in _spans(count, _size(now, version, varied)):
                 yield Chunk(version, first + own[part], sets[place], starts[own[part]])
 
 

@@ -175,7 +175,8 @@ class Compiled:
                 return batch, batch.addresses
         addresses = addresses_of(policies)
         for batch in batches:
-            if np.array_equal(batch.addresses, addresses):
+            # Another batch mostly begins or ends with another policy, which is seen at once.
+            if policies and policies[-1] is batch.policies[-1] and np.array_equal(batch.addresses, addresses):
                 return batch, addresses
         return None, addresses
 

@@ -25,7 +25,9 @@ _DISTINCT = 10_000
 _FEW = 100_000
 
 
-def rank_slices(offers: int, counts: Sequence[int], slice_: int, seed: int) -> dict[str, Any]:
+def rank_slices(
+    offers: int, counts: Sequence[int], slice_: int, seed: int, repeats: int, least_s: float
+) -> dict[str, Any]:
     """Rank up to a million policies of a synthetic catalog, of which some thousand are distinct."""
     work = Workload.make("six shapes", offers, min(_DISTINCT, max(counts)), seed)
     some = work.first(600)
@@ -49,11 +51,11 @@ def rank_slices(offers: int, counts: Sequence[int], slice_: int, seed: int) -> d
             runs[C_SCAN] = partial(_repeated, c_files.batch(C_SCAN)(part).run, max(1, count // _DISTINCT))
         except AbsentError:
             pass  # the first curve has said so
-        rows += _timed(runs, count, offers, len(some.policies))
+        rows += _timed(runs, count, offers, len(some.policies), repeats, least_s)
     return {"rows": rows, "failures": failures}
 
 
-def rank_tables(counts: Sequence[int], slice_: int, seed: int) -> dict[str, Any]:
+def rank_tables(counts: Sequence[int], slice_: int, seed: int, repeats: int, least_s: float) -> dict[str, Any]:
     """Rank tables of up to a million tenants of the sample rulebook over the bundled catalog."""
     try:
         catalog, rulebook = sample_catalog(), sample_rulebook()
@@ -72,7 +74,7 @@ def rank_tables(counts: Sequence[int], slice_: int, seed: int) -> dict[str, Any]
     rows = []
     for count in counts:
         runs = {name: partial(_in_turn, partial(rank, engine), count, slice_) for name, engine in engines.items()}
-        rows += _timed(runs, count, len(catalog), count)
+        rows += _timed(runs, count, len(catalog), count, repeats, least_s)
     return {"rows": rows, "failures": failures}
 
 
@@ -105,8 +107,10 @@ def _repeated(run: Callable[[], None], times: int) -> None:
         run()
 
 
-def _timed(runs: Mapping[str, Callable[[], object]], count: int, offers: int, checked: int) -> list[dict[str, Any]]:
-    timings = interleaved(runs, 3 if count <= _FEW else 1, 0.0)
+def _timed(
+    runs: Mapping[str, Callable[[], object]], count: int, offers: int, checked: int, repeats: int, least_s: float
+) -> list[dict[str, Any]]:
+    timings = interleaved(runs, repeats, least_s) if count <= _FEW else interleaved(runs, 1, 0.0)
     peak = peak_mb()
     return [
         {

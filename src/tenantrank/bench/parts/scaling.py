@@ -34,6 +34,7 @@ def measure(settings: Settings, log: Log) -> None:
     counts = settings.pick((1000, 10_000, 100_000, 1_000_000), (200, 400))
     slice_ = settings.pick(_SLICE, 150)
     given: dict[str, Any] = {"slice_": slice_, "seed": settings.seed}
+    given |= {"repeats": settings.repeats, "least_s": settings.least_s}
     for case, function, more in (
         (BY_TENANTS, "rank_slices", {"counts": counts, "offers": settings.pick(2048, 512)}),
         (TABLES, "rank_tables", {"counts": counts[1:]}),

@@ -48,7 +48,7 @@ def _without_unknown(frame: Any, scratch: Any, field: int) -> None:
     stack = words(table(scratch)[at_.BITS])
     count = entries[at_.WORDS]
     last = integers(longs(entries[at_.RUN_FIRST])[field])[entries[at_.SIZE] - 1]
-    write_cut(frame, field, last, stack, 2 * count)
+    write_cut(frame, field, last, stack, 2 * count, False)
     for w in range(count):
         stack[count + w] &= stack[2 * count + w]
 

@@ -29,8 +29,8 @@ _ONE = np.uint64(1)
 
 
 @part
-def write_cut(frame: Any, field: int, cut: int, stack: Any, target: int) -> None:
-    """Write the bitset of the first ``cut`` rows of a field's order at a place of the stack.
+def write_cut(frame: Any, field: int, cut: int, stack: Any, target: int, turned: bool) -> None:
+    """Write the bitset of the first ``cut`` rows of a field's order at a place of the stack; of the others if turned.
 
     The nearest mark is copied, and the rows between it and the cut are flipped one by one.
     """
@@ -43,7 +43,8 @@ def write_cut(frame: Any, field: int, cut: int, stack: Any, target: int) -> None
     mark = min((cut + ((1 << shift) >> 1)) >> shift, last)
     source = mark * count
     for w in range(0, count, WORDS):
-        store_bits(stack, target + w, load_bits(marks, source + w))
+        block = load_bits(marks, source + w)
+        store_bits(stack, target + w, inverted(block) if turned else block)
     marked = min(mark << shift, entries[at_.SIZE])
     for place in range(min(marked, cut), max(marked, cut)):
         row = order[place]
@@ -77,6 +78,8 @@ def pass_conditions(frame: Any, scratch: Any, begin: int, end: int, numbers: int
     for at in range(begin, end, 3):
         operation = code[at]
         source = operation & op.SOURCE
+        joined = operation & op.JOIN
+        turned = operation & op.INVERT
         if source == op.ROW:
             bits = rows
             first = code[at + 1] * count
@@ -90,9 +93,11 @@ def pass_conditions(frame: Any, scratch: Any, begin: int, end: int, numbers: int
         else:
             bits = stack
             first = height * count
-            write_cut(frame, code[at + 1], cuts[numbers + code[at + 2]], stack, first)
-        joined = operation & op.JOIN
-        turned = operation & op.INVERT
+            alone = joined == op.PUSH
+            write_cut(frame, code[at + 1], cuts[numbers + code[at + 2]], stack, first, alone and turned != 0)
+            if alone:
+                height += 1
+                continue
         if joined == op.PUSH:
             target = height * count
             height += 1

@@ -126,8 +126,8 @@ def _settle_ties(
     score = scores[first + wanted - 1]
     begin = _first_beyond(frame, at, low, high, score, True, least, greatest + 1)
     end = _first_beyond(frame, at, low, high, score, False, least, greatest + 1)
-    write_cut(frame, field, begin, stack, count)
-    write_cut(frame, field, end, stack, 2 * count)
+    write_cut(frame, field, begin, stack, count, False)
+    write_cut(frame, field, end, stack, 2 * count, False)
     filled = 0
     while scores[first + filled] > score:
         filled += 1

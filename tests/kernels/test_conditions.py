@@ -39,7 +39,7 @@ def offers_in(bound: Bound, height: int) -> set[int]:
     return {row for row in rows_of(bound.level(height)) if row < bound.kept[at_.SIZE]}
 
 
-@pytest.mark.parametrize("shift", [1, 4, 6, 11])
+@pytest.mark.parametrize("shift", [0, 1, 4, 6, 11])
 @pytest.mark.parametrize("size", SIZES)
 def test_write_cut__is_the_first_rows_of_the_order_at_every_place(size: int, shift: int) -> None:
     rng = Random(f"{size}/{shift}")
@@ -48,14 +48,16 @@ def test_write_cut__is_the_first_rows_of_the_order_at_every_place(size: int, shi
     at = bound(offers, shift=shift)
     cuts = range(size + 1)
     for cut in sorted(rng.sample(cuts, min(len(cuts), 60))) if JIT_DISABLED else cuts:
-        write_cut(at.frame.handle, 0, cut, at.spaces[at_.BITS], 2 * at.words)
+        write_cut(at.frame.handle, 0, cut, at.spaces[at_.BITS], 2 * at.words, False)
         assert at.level(2).tolist() == bits_of(order[:cut], at.words).tolist(), cut
+        write_cut(at.frame.handle, 0, cut, at.spaces[at_.BITS], 2 * at.words, True)
+        assert offers_in(at, 2) == set(order[cut:]), cut
 
 
 def test_write_cut__touches_no_other_bitset() -> None:
     at = bound(offers_of([float(row % 7) for row in range(513)]))
     before = at.spaces[at_.BITS].copy()
-    write_cut(at.frame.handle, 0, 300, at.spaces[at_.BITS], 3 * at.words)
+    write_cut(at.frame.handle, 0, 300, at.spaces[at_.BITS], 3 * at.words, False)
     changed = np.flatnonzero(at.spaces[at_.BITS] != before) // at.words
     assert set(changed.tolist()) == {3}
 

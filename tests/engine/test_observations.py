@@ -243,6 +243,10 @@ def test_observations__have_some_hundred_marks_whatever_the_size(size: int) -> N
     words = max(8, -(-size // 512) * 8)
     observations = Observations([np.zeros(64 * words)], size, words)
     assert 1 <= observations._mark_count <= 513
+    # As many as take little memory; more than some hundred are never needed.
+    marked = observations._mark_count * words * 8
+    assert observations._shift == 0 or marked > 1 << 15
+    assert marked < 1 << 17 or observations._mark_count <= 257
     assert (observations._mark_count - 1) << observations._shift >= size
     observations._make_order(0)
     assert len(observations._orders[0].marks) == observations._mark_count * words

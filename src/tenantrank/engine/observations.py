@@ -15,8 +15,8 @@ from tenantrank.engine.lines import copied, zeros
 from tenantrank.engine.programs import Held, Programs
 from tenantrank_kernels import Frame, bind_programs, entry_point, fill_order, frames, mend_order
 
-_MARKS = 256  # marks of an order, about; more make cuts cheaper and take more memory
-_LEAST_SHIFT = 4
+_MARKS = 256  # marks of an order, about, where more would take more memory than these octets
+_MARKED = 1 << 16
 _FEW = 8  # moved rows up to which they are put into their places one by one
 _BOUND_AT_ONCE = 2048  # programs, which takes some tenths of a millisecond
 _ANY_FIELD = -1
@@ -110,7 +110,10 @@ class Observations:
         self.columns = list(columns)
         self.size = size
         self.words = words
-        self._shift = max(_LEAST_SHIFT, (max(1, size) // _MARKS).bit_length())
+        # More marks make cuts cheaper, as long as those of some columns stay in the second cache.
+        self._shift = (max(1, size) // _MARKS).bit_length()
+        while self._shift and (size >> self._shift - 1) * words * 8 <= _MARKED:
+            self._shift -= 1
         self._mark_count = -(-size // (1 << self._shift)) + 1
         self._orders: list[Order] = [_UNMADE] * len(columns)
         self._tables = [Frame(self.columns), *(Frame(parts) for parts in self._parts())]

@@ -26,13 +26,13 @@ from tenantrank_kernels.machine import (
     longs,
     minus,
     rescaled,
-    singles,
     store_doubles,
     table,
     times,
     words,
 )
-from tenantrank_kernels.sums import FEW, rows_of_all, rows_of_few
+from tenantrank_kernels.shortfalls import FEW, HALF, rows_of_few
+from tenantrank_kernels.sums import rows_of_all
 
 _LARGEST = 1e30  # of any quantity in a bound, far from where single precision overflows
 _UNIT = 2.0**-23  # twice the largest relative error of one rounding in single precision
@@ -63,7 +63,7 @@ def _copy_mask(frame: Any, scratch: Any) -> None:
 
 
 @part
-def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, bool, float]:
+def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, float, float, float, float, bool, float]:
     """Write a blend as a constant and a coefficient for each field.
 
     A field that some row passes with +inf normalizes to 0 for all others and to 1 there. The second bitset of the stack
@@ -72,20 +72,24 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, bool,
     Returns
     -------
     how many coefficients the scratch's ``COEFFICIENTS`` and ``PARTS`` (fields) now hold, or -1 where no bound can be
-    given; the constant; the greatest error of a sum in single precision; whether rows were taken away, and the most
-    that one of them may score above the sum
+    given; the constant; the greatest error of a sum in single precision, and in doubles; of the sums, as `rows_of_few`
+    wants them, spread, middle and steepest; whether rows were taken away, and the most that one of them may score above
+    the sum
     """
     entries = table(frame)
     code = integers(entries[at_.CODE])
     constants = doubles(entries[at_.NUMBERS])
     spaces = table(scratch)
     ends = doubles(spaces[at_.ENDS])
-    coefficients = singles(spaces[at_.COEFFICIENTS])
+    coefficients = doubles(spaces[at_.COEFFICIENTS])
+    rates = doubles(spaces[at_.RATES])
+    scales = longs(entries[at_.SCALES])
     fields = integers(spaces[at_.PARTS])
     numbers = code[at + op.NUMBERS]
     i = at + op.HEADER + 3 * code[at + op.FILTER]
     finish = i + 3 * code[at + op.SCORE]
     count, apart = 0, False
+    spread, middle, steepest = 0.0, 0.0, 0.0
     # Of all parts together: extent is how large columns and coefficients are, magnitude what parts and the sums on the
     # way come to at most, lost how far a sum may be off beside what single precision loses of that.
     total, extra, extent, magnitude, lost, steps = 0.0, 0.0, 0.0, 0.0, _LEAST, 4.0
@@ -94,7 +98,7 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, bool,
         factor = constants[numbers + code[i + 2]]
         i += 3
         # Of the part at hand: jump is what a row with +inf adds, largest the greatest magnitude of the field's values.
-        constant, slope, jump, largest = factor, 0.0, 0.0, 0.0
+        constant, slope, jump, largest, low, high = factor, 0.0, 0.0, 0.0, 0.0, 0.0
         # No less than constant, slope times largest, and jump, here and after each step.
         reach = abs(factor)
         if not operation & op.CONSTANT:
@@ -140,11 +144,18 @@ def _linear(frame: Any, scratch: Any, at: int) -> tuple[int, float, float, bool,
         if slope != 0.0:
             coefficients[count] = slope
             fields[count] = field
+            scale = doubles(scales[field])
+            rates[count] = slope * scale[1]
+            steepest = max(steepest, abs(rates[count]))
+            spread += abs(slope) * (high - low)
+            middle += slope * (0.5 * (low + high) - (scale[0] + HALF * scale[1]))
             count += 1
     lost += extent * _LEAST
     if not (extent <= _LARGEST and magnitude <= _LARGEST and lost <= _LARGEST):
-        return -1, 0.0, 0.0, False, 0.0
-    return count, total, magnitude * steps * _UNIT + lost, apart, extra
+        return -1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, False, 0.0
+    magnitude *= steps
+    error = magnitude * _UNIT + lost
+    return count, total, error, magnitude * _DOUBLE + lost, spread, middle, steepest, apart, extra
 
 
 @part
@@ -163,14 +174,16 @@ def candidates(frame: Any, scratch: Any, at: int, wanted: int) -> int:
     how many rows the scratch's ``SURVIVORS`` now holds, ascending: the best ``wanted`` and all that tie with them are
     among them; or -1 where no bound can be given
     """
-    count, constant, error, apart, extra = _linear(frame, scratch, at)
+    count, constant, error, lost, spread, middle, steepest, apart, extra = _linear(frame, scratch, at)
     if count < 0:
         return -1
+    if 0 < count <= FEW and not apart:
+        found = rows_of_few(frame, scratch, count, spread, middle, steepest, lost, wanted)
+        if found >= 0:
+            return found
     start = np.float32(constant)
     # 2 E, and what rounding takes when it is taken off a sum: no sum is so great that this were a fourth of E.
     slack = np.float32(2.5 * error)
-    if 0 < count <= FEW and not apart:
-        return rows_of_few(frame, scratch, count, start, slack, wanted)
     if not apart:
         _copy_mask(frame, scratch)
     slack_apart = np.float32((2.5 * error + extra) * (1.0 + _UNIT))

@@ -19,28 +19,30 @@ PLAIN = JIT_DISABLED or BOUNDS_CHECKED
 """Whether kernels take arrays in place of addresses."""
 
 # A catalog under one set of observations, n offers padded to the width: a multiple of 512, 64 to a word. The first
-# eight are tables with one array for each field; those behind COLUMNS are there only for fields that some program
+# ten are tables with one array for each field; those behind COLUMNS are there only for fields that some program
 # compares, or ranks by.
 COLUMNS = 0  # (width,) doubles, unknown values replaced by the field's default; no NaN, no negative zero
 SINGLE_COLUMNS = 1  # (width,) the same in single precision, rounded to nearest
-ORDER = 2  # (n,) int32, rows by value, then by row
-FALLING = 3  # (n,) int32, rows by value, the greatest first, then by row
-ORDERED = 4  # (n,) doubles, the values in the first order
-RUN_FIRST = 5  # (n,) int32, for each place of the first order, the first place with an equal value
-RUN_END = 6  # (n,) int32, and one past the last
-MARKS = 7  # (marks, words), bitsets of the first 0, step, 2 step, … rows of the order
-ROWS = 8  # (atoms, words), bitsets; row 0 has the bit of every offer and no other
-LIVE_ROWS = 9  # (requests, 5, words)
-REQUEST_COLUMNS = 10  # (requests, 3, width)
-CODE = 11  # int32, programs
-NUMBERS = 12  # doubles, the numbers of programs
-CUTS = 13  # int32, for each number a field is compared with, how many values of the field lie on its lower side
-WORDS = 14  # integers from here on: words of a bitset
-WIDTH = 15
-SIZE = 16  # offers
-FIELDS = 17
-SHIFT = 18  # the step of the marks is 1 << shift
-MARK_COUNT = 19  # marks of a field
+SHORT_COLUMNS = 2  # (width,) uint16, in signed 16 bits: how many steps above the least value, rounded, less 32,767
+SCALES = 3  # (2,) doubles, the least value and a step; the step is infinite where the column has no such form
+ORDER = 4  # (n,) int32, rows by value, then by row
+FALLING = 5  # (n,) int32, rows by value, the greatest first, then by row
+ORDERED = 6  # (n,) doubles, the values in the first order
+RUN_FIRST = 7  # (n,) int32, for each place of the first order, the first place with an equal value
+RUN_END = 8  # (n,) int32, and one past the last
+MARKS = 9  # (marks, words), bitsets of the first 0, step, 2 step, … rows of the order
+ROWS = 10  # (atoms, words), bitsets; row 0 has the bit of every offer and no other
+LIVE_ROWS = 11  # (requests, 5, words)
+REQUEST_COLUMNS = 12  # (requests, 3, width)
+CODE = 13  # int32, programs
+NUMBERS = 14  # doubles, the numbers of programs
+CUTS = 15  # int32, for each number a field is compared with, how many values of the field lie on its lower side
+WORDS = 16  # integers from here on: words of a bitset
+WIDTH = 17
+SIZE = 18  # offers
+FIELDS = 19
+SHIFT = 20  # the step of the marks is 1 << shift
+MARK_COUNT = 21  # marks of a field
 
 # Scratch: written anew for each program, shared with no other thread.
 BITS = 0  # (depth, words), with two places more than any program's stack needs
@@ -50,8 +52,11 @@ PLACES = 3  # (width,) int32
 SPARE = 4  # (width,) int32
 BOUNDS = 5  # (width,) singles
 ENDS = 6  # (ends, 2) doubles
-COEFFICIENTS = 7  # (parts,) singles
+COEFFICIENTS = 7  # (parts,) doubles
 PARTS = 8  # (parts,) int32
+RATES = 9  # (parts,) doubles
+FACTORS = 10  # (3,) uint16
+SHORTFALLS = 11  # (words, up to a multiple of 64,) uint16
 
 
 class Frame:

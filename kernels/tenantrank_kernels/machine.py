@@ -319,6 +319,65 @@ def _lowest(context: Any, builder: Any, word: Any) -> Any:
     return builder.cttz(word, ir.Constant(ir.IntType(1), 1))
 
 
+def _shorts_where(builder: Any, holds: Any) -> Any:
+    """Give ones in all bits of the lanes of short integers for which something holds."""
+    return builder.sext(holds, ir.VectorType(ir.IntType(16), LANES))
+
+
+def _times_short(context: Any, builder: Any, block: Any, factor: Any) -> Any:
+    wide = ir.VectorType(ir.IntType(32), LANES)
+    product = builder.mul(builder.sext(block, wide), builder.sext(factor, wide))
+    return builder.trunc(builder.lshr(product, ir.Constant(wide, [16] * LANES)), block.type)
+
+
+def _times_short_plain(block: Any, factor: Any) -> Any:
+    return (block.view(np.int16).astype(np.int32) * factor.view(np.int16) >> 16).astype(np.int16).view(np.uint16)
+
+
+def _filling() -> Any:
+    def filled(_: Any, source: Any, at: Any, block: Any) -> Any:
+        def make(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            # Read from memory, a quarter of the word to each quarter of the lanes: see `only`.
+            quarters = builder.bitcast(_start(context, builder, signature.args[0], given[0]), _QUARTER.as_pointer())
+            places = [builder.add(given[1], ir.Constant(given[1].type, place)) for place in range(LANES // PIECE)]
+            loads = [builder.load(builder.gep(quarters, [place])) for place in places]
+            kind = ir.VectorType(_QUARTER, PIECE)
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), PIECE), [0] * PIECE)
+            undefined = ir.Constant(kind, ir.Undefined)
+            splats = [
+                builder.shuffle_vector(
+                    builder.insert_element(undefined, bits, ir.Constant(ir.IntType(32), 0)), undefined, zeros
+                )
+                for bits in loads
+            ]
+            low, high = (_side_by_side(builder, *pair) for pair in (splats[:2], splats[2:]))
+            own = ir.Constant(given[2].type, [1 << lane % PIECE for lane in range(LANES)])
+            set_ = builder.and_(_side_by_side(builder, low, high), own)
+            lacks = builder.icmp_unsigned("==", set_, ir.Constant(set_.type, None))
+            return builder.or_(given[2], _shorts_where(builder, lacks))
+
+        return _SHORTS(source, types.intp, _SHORTS), make
+
+    def plain(source: Any, at: int, block: Any) -> Any:
+        return np.where(_holds(source[at // 4]), block, np.uint16(0xFFFF))
+
+    return plain if JIT_DISABLED else intrinsic(filled)
+
+
+def _at_most(context: Any, builder: Any, block: Any, bound: Any) -> Any:
+    reached = builder.icmp_unsigned("<=", block, _same_in_all(context, builder, bound, _SHORTS))
+    return builder.bitcast(reached, ir.IntType(LANES))
+
+
+def _dropped(context: Any, builder: Any, block: Any, value: Any) -> Any:
+    equal = builder.icmp_unsigned("==", block, _same_in_all(context, builder, value, _SHORTS))
+    return builder.or_(block, _shorts_where(builder, equal))
+
+
+def _least_short(context: Any, builder: Any, block: Any) -> Any:
+    return _vector_call(context, builder, f"llvm.vector.reduce.umin.v{LANES}i16", _SHORTS, ir.IntType(16), block)
+
+
 def _bits_of(holds: Any) -> np.uint64:
     return np.uint64(sum(1 << int(at) for at in np.flatnonzero(holds)))
 
@@ -402,6 +461,28 @@ short_in_all = _making(
 chosen_shorts = _making(
     _SHORTS, (types.uint64, _SHORTS, _SHORTS), _chosen, lambda bits, a, b: np.where(_holds(bits), a, b)
 )
+plus_shorts = _making(_SHORTS, (_SHORTS, _SHORTS), lambda _, builder, a, b: builder.add(a, b), lambda a, b: a + b)
+"""The sum of two blocks of short integers, of which what does not fit is lost."""
+times_short = _making(_SHORTS, (_SHORTS, _SHORTS), _times_short, _times_short_plain)
+"""The upper halves of the products of two blocks of short integers, taken as signed ones."""
+lesser_shorts = _making(
+    _SHORTS,
+    (_SHORTS, _SHORTS),
+    lambda _, builder, a, b: builder.select(builder.icmp_unsigned("<", a, b), a, b),
+    lambda a, b: np.minimum(a, b),
+)
+filled = _filling()
+"""A block with the greatest short integer in the lanes whose bit is not set, ``filled(bits, word, block)``."""
+dropped = _making(
+    _SHORTS,
+    (_SHORTS, types.uint16),
+    _dropped,
+    lambda block, value: np.where(block == value, np.uint16(0xFFFF), block),
+)
+"""A block with the greatest short integer in place of a value."""
+least_short = _making(types.uint16, (_SHORTS,), _least_short, lambda block: block.min())
+at_most = _making(types.uint64, (_SHORTS, types.uint16), _at_most, lambda block, bound: _bits_of(block <= bound))
+"""The lanes of a block that are at most a bound, as a word."""
 reaching = _reaching()
 """The lanes of four blocks that reach a bound, as a word: those of the first block are the lowest bits."""
 reaches = _making(

@@ -16,6 +16,7 @@ from tenantrank_kernels.machine import (
     LANES,
     PIECE,
     counted_in,
+    doubles,
     greater,
     greatest,
     in_all,
@@ -34,75 +35,9 @@ from tenantrank_kernels.machine import (
     words,
 )
 
-FEW = 3
-"""Coefficients that `rows_of_few` takes at most."""
 _NOTHING = np.float32(-np.inf)
 _PIECES = LANES // PIECE
 _ONE = np.uint64(1)
-
-
-@small_part
-def _sum(start: Any, first: Any, second: Any, third: Any, x: Any, y: Any, z: Any, at: int) -> Any:
-    """Sum up a piece of three columns, each times its coefficient."""
-    block = joined(start, first, load_singles(x, at))
-    block = joined(block, second, load_singles(y, at))
-    return joined(block, third, load_singles(z, at))
-
-
-@part
-def rows_of_few(frame: Any, scratch: Any, count: int, constant: np.float32, slack: np.float32, wanted: int) -> int:
-    """Find the rows whose sums come near to what ``wanted`` rows reach.
-
-    Parameters
-    ----------
-    frame, scratch : see `frames`; the lowest bitset of the stack holds the rows that pass, ``BOUNDS`` is overwritten
-    count : how many coefficients the scratch holds, 1 … `FEW`; constant : what every sum starts from
-    slack : how far below a sum may be; wanted : how many places are needed, 1 … 64
-
-    Returns
-    -------
-    how many rows the scratch's ``SURVIVORS`` now holds, ascending
-    """
-    spaces = table(scratch)
-    columns = longs(table(frame)[at_.SINGLE_COLUMNS])
-    total = table(frame)[at_.WORDS]
-    mask = words(spaces[at_.BITS])
-    coefficients, fields = singles(spaces[at_.COEFFICIENTS]), integers(spaces[at_.PARTS])
-    bounds, rows = singles(spaces[at_.BOUNDS]), integers(spaces[at_.SURVIVORS])
-    # A column times zero adds nothing: the values of rows that pass are finite, those of others are not looked at.
-    second, third = min(1, count - 1), count - 1
-    x, y, z = singles(columns[fields[0]]), singles(columns[fields[second]]), singles(columns[fields[third]])
-    zero = np.float32(0.0)
-    p = in_all(coefficients[0])
-    q = in_all(coefficients[1] if count > 1 else zero)
-    r = in_all(coefficients[2] if count > 2 else zero)
-    start, nothing = in_all(constant), in_all(_NOTHING)
-    best = nothing
-    for w in range(total):
-        most = nothing
-        if mask[w] != 0:
-            at, piece = w * LANES, w * _PIECES
-            most = only(mask, piece, _sum(start, p, q, r, x, y, z, at))
-            most = greater(only(mask, piece + 1, _sum(start, p, q, r, x, y, z, at + PIECE)), most)
-            most = greater(only(mask, piece + 2, _sum(start, p, q, r, x, y, z, at + 2 * PIECE)), most)
-            most = greater(only(mask, piece + 3, _sum(start, p, q, r, x, y, z, at + 3 * PIECE)), most)
-            best = greater(most, best)
-        store_singles(bounds, w * PIECE, most)
-    least = reached_by(bounds, total, best, wanted) - slack
-    found = 0
-    for first in range(0, total, LANES):
-        # Which words may hold such a row is found for many at once: a branch for each would be mispredicted often.
-        reached = _words_reaching(bounds, first, min(total, first + LANES), least)
-        while reached:
-            w = first + lowest(reached)
-            reached &= reached - _ONE
-            at = w * LANES
-            a = _sum(start, p, q, r, x, y, z, at)
-            b = _sum(start, p, q, r, x, y, z, at + PIECE)
-            c = _sum(start, p, q, r, x, y, z, at + 2 * PIECE)
-            d = _sum(start, p, q, r, x, y, z, at + 3 * PIECE)
-            found = _write_rows(rows, found, at, mask[w] & reaching(a, b, c, d, least))
-    return found
 
 
 @small_part
@@ -110,7 +45,7 @@ def _sums(coefficients: Any, fields: Any, columns: Any, count: int, start: Any, 
     """Sum up the four pieces of a word, of which the first begins at a row."""
     a, b, c, d = start, start, start, start
     for j in range(count):
-        factor, column = in_all(coefficients[j]), singles(columns[fields[j]])
+        factor, column = in_all(np.float32(coefficients[j])), singles(columns[fields[j]])
         a = joined(a, factor, load_singles(column, at))
         b = joined(b, factor, load_singles(column, at + PIECE))
         c = joined(c, factor, load_singles(column, at + 2 * PIECE))
@@ -145,7 +80,7 @@ def rows_of_all(
     spaces = table(scratch)
     total = entries[at_.WORDS]
     columns = longs(entries[at_.SINGLE_COLUMNS])
-    coefficients, fields = singles(spaces[at_.COEFFICIENTS]), integers(spaces[at_.PARTS])
+    coefficients, fields = doubles(spaces[at_.COEFFICIENTS]), integers(spaces[at_.PARTS])
     mask = words(spaces[at_.BITS])
     bounds, rows = singles(spaces[at_.BOUNDS]), integers(spaces[at_.SURVIVORS])
     start, nothing = in_all(constant), in_all(_NOTHING)
@@ -175,7 +110,7 @@ def rows_of_all(
             a, b, c, d = _sums(coefficients, fields, columns, count, start, w * LANES)
             bits = mask[total + w] & reaching(a, b, c, d, least)
             bits |= mask[2 * total + w] & reaching(a, b, c, d, least_apart)
-            found = _write_rows(rows, found, w * LANES, bits)
+            found = write_rows(rows, found, w * LANES, bits)
     return found
 
 
@@ -215,7 +150,7 @@ def _words_reaching(bounds: Any, first: int, last: int, bound: np.float32) -> np
 
 
 @small_part
-def _write_rows(rows: Any, found: int, first: int, bits: np.uint64) -> int:
+def write_rows(rows: Any, found: int, first: int, bits: np.uint64) -> int:
     """Write the rows of a word behind those found already; give how many there are now.
 
     Mostly there are one or two. Two are written without asking how many there are, for none knows: what is no row is

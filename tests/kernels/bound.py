@@ -88,9 +88,12 @@ def bound(offers: Offers, programs: Sequence[Program] = (), shift: int = SHIFT, 
     sorted_columns = [[column[row] for row in order] for column, order in zip(offers.columns, orders, strict=True)]
     with np.errstate(all="ignore"):
         singles = [column.astype(np.float32) for column in columns]
+        scaled = [_in_16_bits(padded, column) for padded, column in zip(columns, offers.columns, strict=True)]
     kept: list[Any] = [
         Frame(columns),
         Frame(singles),
+        Frame([shorts for shorts, _ in scaled]),
+        Frame([scale for _, scale in scaled]),
         Frame([_integers(order) for order in orders]),
         Frame(
             [
@@ -178,8 +181,11 @@ def _spaces(words: int, parts: int) -> list[Any]:
         np.full(width, -7, dtype=np.int32),
         np.full(width, np.nan, dtype=np.float32),
         np.full(2 * parts, np.nan),
-        np.full(parts, np.nan, dtype=np.float32),
+        np.full(parts, np.nan),
         np.full(parts, -7, dtype=np.int32),
+        np.full(parts, np.nan),
+        np.full(3, _RUBBISH & 0xFFFF, dtype=np.uint16),
+        np.full(-(-words // 64) * 64, _RUBBISH & 0xFFFF, dtype=np.uint16),
     ]
 
 
@@ -190,6 +196,16 @@ def _laid(groups: Iterable[Sequence[int]]) -> list[int]:
 def _padded(column: Sequence[float], words: int) -> NDArray[np.float64]:
     padding = [_PADDING[at % 3] for at in range(64 * words - len(column))]
     return np.array([*column, *padding], dtype=np.float64)
+
+
+def _in_16_bits(padded: NDArray[np.float64], column: Sequence[float]) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+    """How many steps from the middle each value is, and the least one and the step; rubbish where there is none."""
+    known = [value for value in column if value != np.inf]
+    step = (max(known) - min(known)) / 65534 if known else 0.0
+    if not 1e-290 < step < np.inf:
+        return np.full(len(padded), _RUBBISH & 0xFFFF, dtype=np.uint16), np.array([0.0, np.inf])
+    steps = [min(max(float(value - min(known)) / step, 0.0), 65534.0) for value in padded]
+    return np.array([round(at) - 32767 & 0xFFFF for at in steps], dtype=np.uint16), np.array([min(known), step])
 
 
 def _integers(values: Sequence[int]) -> NDArray[np.int32]:

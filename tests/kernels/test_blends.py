@@ -163,6 +163,63 @@ def test_candidates__where_parts_nearly_cancel(factor: float) -> None:
         assert not any(between.missing(wanted) for wanted in (1, 2, 8))
 
 
+@pytest.mark.parametrize("few", [1, 2, 3])
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e9])
+def test_candidates__of_values_that_differ_by_less_than_16_bits_tell(few: int, scale: float) -> None:
+    """All that matters is rounded away: the best rows lie within some steps of one another, and between two steps."""
+    columns = few + 1
+    bounded = 0
+    for seed in range(4 * len(SEEDS)):
+        rng = Random(seed)
+        step = scale / 65534.0
+        middle = [scale * rng.uniform(0.4, 0.6) for _ in range(columns)]
+        near = 4.0 ** rng.randrange(-3, 3)
+        rows = [[value + rng.uniform(-near, near) * step for value in middle] for _ in range(200)]
+        ends = [[scale if at == column else 0.0 for at in range(columns)] for column in range(few)]
+        rows += [*ends, [0.0] * columns]
+        parts: list[Part] = [(column, True, [rng.uniform(0.3, 0.7)]) for column in range(few)]
+        if rng.random() < 0.5:
+            # The other way about: the least is best.
+            rows = [[scale - value for value in row] for row in rows]
+            parts = [(field, pinned, [None, *factors]) for field, pinned, factors in parts]
+        blend = Blend(parts, offers_of(*(list(column) for column in zip(*rows, strict=True))), set(range(len(rows))))
+        for wanted in (1, 5, 40):
+            found = blend.candidates(wanted)
+            assert not blend.missing(wanted), (parts, wanted)
+            bounded += found is not None and len(found) < len(rows)
+    assert bounded
+
+
+def test_candidates__of_a_row_that_16_bits_put_behind_one_that_scores_less() -> None:
+    """Two columns round the best row down and the other up, and it is better by the third, which rounds both alike."""
+    step = 1.0 / 65534.0
+    for seed in range(8 * len(SEEDS)):
+        rng = Random(seed)
+        first, second, third = (rng.randrange(20000, 40000) for _ in range(3))
+        best = [(first - 0.51) * step, (second - 0.51) * step, (third + 0.2) * step]
+        other = [(first - 0.49) * step, (second - 0.49) * step, (third - 0.2) * step]
+        rows = [best, other, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+        # Far enough that no one of the three is the best.
+        parts: list[Part] = [(field, True, [rng.uniform(0.9, 1.1)]) for field in range(3)]
+        blend = Blend(parts, offers_of(*(list(column) for column in zip(*rows, strict=True))), set(range(6)))
+        if max(blend.exact(list(range(6)))) == blend.exact([0])[0]:
+            assert not blend.missing(1), parts
+
+
+def test_candidates__of_fields_whose_values_are_mostly_far_apart() -> None:
+    """The rows that pass are within a part of their columns, at either end, or even within a few of the steps."""
+    column = [float(row % 100) for row in range(300)]
+    for last in (150.0, -150.0, 1e3, -1e3, 4e3, -4e3, 1e5, -1e5, 1e8, 1e300):
+        offers = offers_of(*([*turned[:-1], last] for turned in (column, column[::-1], column[3:] + column[:3])))
+        for weights in ([2.0, 0.001, 0.003], [2.0, 1.5, 1.1]):
+            blend = Blend([(field, True, [weight]) for field, weight in enumerate(weights)], offers, set(range(299)))
+            for wanted in (1, 2, 5):
+                found = blend.candidates(wanted)
+                assert found is not None
+                assert not blend.missing(wanted)
+                assert len(found) < 20
+
+
 @pytest.mark.parametrize("factor", [1e10, 1e25])
 def test_candidates__of_values_that_are_nothing_in_single_precision(factor: float) -> None:
     """Row 40 has three values that round to 0, which together are more than the one of the others that does not."""

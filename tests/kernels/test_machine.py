@@ -19,6 +19,7 @@ from tenantrank_kernels.machine import EIGHT, LANES, PIECE, WORDS
 from tenantrank_kernels.scores import normalize
 
 LARGEST = 3.4028235e38
+SHORTS = (0, 1, 2, 0x7FFE, 0x7FFF, 0x8000, 0x8001, 0xFFFE, 0xFFFF)
 SINGLES = (0.0, -0.0, 1.0, -1.0, 0.1, 1e-45, -1e-45, 1.1754944e-38, LARGEST, -LARGEST, math.inf, -math.inf)
 REAL = (0, 1, 2**63, 2**64 - 1, 0xAAAA_AAAA_AAAA_AAAA, 5)
 memory = pytest.mark.parametrize("given", [lambda array: array, handle_of], ids=["array", "handle"])
@@ -99,6 +100,41 @@ def lower(a: Any, bound: np.float32, value: np.float32, target: Any) -> None:
 @part
 def choose_shorts(bits: Any, a: Any, b: Any, target: Any) -> None:
     machine.store_shorts(target, 0, machine.chosen_shorts(bits, machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+
+
+@part
+def add_shorts(a: Any, b: Any, target: Any) -> None:
+    machine.store_shorts(target, 0, machine.plus_shorts(machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+
+
+@part
+def multiply_shorts(a: Any, b: Any, target: Any) -> None:
+    machine.store_shorts(target, 0, machine.times_short(machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+
+
+@part
+def take_lesser(a: Any, b: Any, target: Any) -> None:
+    machine.store_shorts(target, 0, machine.lesser_shorts(machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+
+
+@part
+def fill(words: Any, at: int, a: Any, target: Any) -> None:
+    machine.store_shorts(target, 0, machine.filled(machine.words(words), at, machine.load_shorts(a, 0)))
+
+
+@part
+def drop(a: Any, value: np.uint16, target: Any) -> None:
+    machine.store_shorts(target, 0, machine.dropped(machine.load_shorts(a, 0), value))
+
+
+@part
+def least_of(a: Any) -> Any:
+    return machine.least_short(machine.load_shorts(a, 0))
+
+
+@part
+def lanes_at_most(a: Any, bound: np.uint16) -> Any:
+    return machine.at_most(machine.load_shorts(a, 0), bound)
 
 
 @part
@@ -392,3 +428,44 @@ def test_lowest__is_the_place_of_the_lowest_set_bit() -> None:
         for above in (0, 2**64 - 1):
             word = (above << bit | 1 << bit) & (2**64 - 1)
             assert lowest_of(np.uint64(word)) == bit
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_blocks_of_short_integers__are_computed_lane_by_lane(seed: int) -> None:
+    rng = Random(seed)
+    a, b = (np.array([rng.choice((*SHORTS, rng.randrange(65536))) for _ in range(LANES)], np.uint16) for _ in range(2))
+    found = np.zeros((3, LANES), dtype=np.uint16)
+    add_shorts(a, b, found[0])
+    multiply_shorts(a, b, found[1])
+    take_lesser(a, b, found[2])
+    pairs = list(zip(a.tolist(), b.tolist(), strict=True))
+    assert found[0].tolist() == [(x + y) % 65536 for x, y in pairs]
+    assert found[1].tolist() == [(signed(x) * signed(y) >> 16) % 65536 for x, y in pairs]
+    assert found[2].tolist() == [min(pair) for pair in pairs]
+    assert least_of(a) == min(a.tolist())
+
+
+def signed(value: int) -> int:
+    return value - 65536 if value >= 32768 else value
+
+
+@memory
+@pytest.mark.parametrize("word", REAL)
+def test_filled__has_the_greatest_where_a_bit_is_not_set(given: Any, word: int) -> None:
+    rng = Random(word)
+    values = np.array([rng.randrange(65535) for _ in range(LANES)], dtype=np.uint16)
+    words, found = np.array([7, word, 9], dtype=np.uint64), np.zeros(LANES, dtype=np.uint16)
+    fill(given(words), LANES // PIECE, values, found)
+    assert found.tolist() == [value if word >> at & 1 else 0xFFFF for at, value in enumerate(values.tolist())]
+
+
+@pytest.mark.parametrize("bound", SHORTS)
+def test_at_most_and_dropped__see_each_lane(bound: int) -> None:
+    rng = Random(bound)
+    values = np.array([rng.choice(SHORTS) for _ in range(LANES)], dtype=np.uint16)
+    found = np.zeros(LANES, dtype=np.uint16)
+    assert lanes_at_most(values, np.uint16(bound)) == sum(
+        1 << at for at, value in enumerate(values.tolist()) if value <= bound
+    )
+    drop(values, np.uint16(bound), found)
+    assert found.tolist() == [0xFFFF if value == bound else value for value in values.tolist()]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tenantrank.engine.lines import copied, zeros
 from tenantrank.engine.programs import Held, Programs
+from tenantrank.engine.shorts import fill_scale, shorts_of
 from tenantrank_kernels import Frame, bind_programs, entry_point, fill_order, frames, mend_order
 
 _MARKS = 256  # marks of an order, about, where more would take more memory than these octets
@@ -20,6 +21,7 @@ _MARKED = 1 << 16
 _FEW = 8  # moved rows up to which they are put into their places one by one
 _BOUND_AT_ONCE = 2048  # programs, which takes some tenths of a millisecond
 _ANY_FIELD = -1
+_BY_VALUE = 3  # the first of an order's parts that is made by sorting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +29,8 @@ class Order:
     """A column's rows by value, as `frames` describes its parts."""
 
     singles: NDArray[np.float32]
+    shorts: NDArray[np.uint16]
+    scale: NDArray[np.float64]
     order: NDArray[np.int32]
     falling: NDArray[np.int32]
     ordered: NDArray[np.float64]
@@ -37,7 +41,17 @@ class Order:
     @property
     def parts(self) -> tuple[NDArray[Any], ...]:
         """The arrays in the order of a frame's tables."""
-        return self.singles, self.order, self.falling, self.ordered, self.run_first, self.run_end, self.marks
+        return (
+            self.singles,
+            self.shorts,
+            self.scale,
+            self.order,
+            self.falling,
+            self.ordered,
+            self.run_first,
+            self.run_end,
+            self.marks,
+        )
 
     def mended(
         self, before: NDArray[np.float64], now: NDArray[np.float64], rows: NDArray[np.intp], shift: int, words: int
@@ -45,12 +59,19 @@ class Order:
         """Give the order of a column that differs in a few rows."""
         other = Order(*map(copied, self.parts))
         other.singles[rows] = _singles_of(now[rows])
-        mend_order(rows, before[rows], now[rows], shift, words, *other.parts[1:])
+        mend_order(rows, before[rows], now[rows], shift, words, *other.parts[_BY_VALUE:])
+        fill_scale(other.ordered, other.scale)
+        if np.array_equal(other.scale, self.scale):
+            other.shorts[rows] = shorts_of(now[rows], self.scale)
+        else:
+            other.shorts[:] = shorts_of(now, other.scale)
         return other
 
 
 _UNMADE = Order(
     np.zeros(0, np.float32),
+    np.zeros(0, np.uint16),
+    np.zeros(0, np.float64),
     np.zeros(0, np.int32),
     np.zeros(0, np.int32),
     np.zeros(0, np.float64),
@@ -251,6 +272,8 @@ class Observations:
         order = np.argsort(values[: self.size], kind="stable").astype(np.int32)
         made = Order(
             _singles_of(values),
+            zeros(len(values), np.uint16),
+            np.empty(2),
             order,
             np.empty(self.size, dtype=np.int32),
             np.empty(self.size),
@@ -258,7 +281,9 @@ class Observations:
             np.empty(self.size, dtype=np.int32),
             zeros(self._mark_count * self.words, np.uint64),
         )
-        fill_order(values, order, self._shift, self.words, *made.parts[2:])
+        fill_order(values, order, self._shift, self.words, *made.parts[_BY_VALUE + 1 :])
+        fill_scale(made.ordered, made.scale)
+        made.shorts[:] = shorts_of(values, made.scale)
         self._hold(field, made)
 
     def _hold(self, field: int, made: Order) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from tenantrank.engine.lines import zeros
 from tenantrank_kernels import Frame
-from tenantrank_kernels.machine import EIGHT
+from tenantrank_kernels.machine import EIGHT, LANES
+from tenantrank_kernels.shortfalls import FEW
 
 
 def scratch_of(words: int, bits: int, vectors: int, ends: int) -> Frame:
@@ -25,7 +26,10 @@ def scratch_of(words: int, bits: int, vectors: int, ends: int) -> Frame:
             np.zeros(width, dtype=np.int32),
             zeros(width, np.float32),
             np.zeros(2 * max(1, ends)),
-            np.zeros(max(1, ends), dtype=np.float32),
+            np.zeros(max(1, ends)),
             np.zeros(max(1, ends), dtype=np.int32),
+            np.zeros(max(1, ends)),
+            np.zeros(FEW, dtype=np.uint16),
+            zeros(-(-words // LANES) * LANES, np.uint16),
         ]
     )

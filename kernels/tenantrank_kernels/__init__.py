@@ -11,6 +11,7 @@
 | `fewest_failing` | the fewest conditions that some offer fails |
 | `fingerprints` | the two-part checksums of many texts |
 | `look_up`, `enter` | the numbers of many integers in a hash table |
+| `mark_rows` | the offers that satisfy conditions on one property |
 | `fill_order`, `mend_order` | a column's order, which the others read; the same where a few values are others |
 
 What an instruction is stands in `opcodes`, what kernels read and write in `frames`. Kernels import nothing of the
@@ -38,6 +39,7 @@ from tenantrank_kernels.rejections import (
     first_failing,
     turned_away,
 )
+from tenantrank_kernels.rows import mark_rows
 
 __all__ = [
     "FIRST_COUNTS",
@@ -60,6 +62,7 @@ __all__ = [
     "frames",
     "handle_of",
     "look_up",
+    "mark_rows",
     "mend_order",
     "opcodes",
     "python_body",

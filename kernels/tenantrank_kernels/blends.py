@@ -31,7 +31,8 @@ from tenantrank_kernels.machine import (
     times,
     words,
 )
-from tenantrank_kernels.shortfalls import FEW, HALF, rows_of_few
+from tenantrank_kernels.shortfalls import FEW, rows_of_few
+from tenantrank_kernels.shorts import HALF
 from tenantrank_kernels.sums import rows_of_all
 
 _LARGEST = 1e30  # of any quantity in a bound, far from where single precision overflows

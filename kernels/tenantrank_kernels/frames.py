@@ -62,39 +62,51 @@ SHORTFALLS = 11  # (words, up to a multiple of 64,) uint16
 class Frame:
     """A frame, and the arrays that it keeps alive.
 
-    ``handle`` is what a kernel takes.
+    ``handle`` is what a kernel takes; ``entries`` are those of the table, by their place.
     """
 
-    __slots__ = ("_kept", "_table", "entries", "handle")
+    __slots__ = ("_kept", "entries", "handle")
 
     def __init__(self, entries: Sequence[Any]) -> None:
-        self.entries = tuple(handle_of(entry) for entry in entries)
-        self._kept = tuple(entries)
-        self.handle: Any = self.entries
-        if not PLAIN:
-            self._bind()
+        self._kept = list(entries)
+        self._bind(list(map(handle_of, entries)) if PLAIN else array("q", map(handle_of, entries)))
 
-    def _bind(self) -> None:
-        self._table = array("q", self.entries)
-        self.handle = self._table.buffer_info()[0]
+    def _bind(self, table: Any) -> None:
+        self.entries: Any = tuple(table) if PLAIN else table
+        self.handle: Any = self.entries if PLAIN else table.buffer_info()[0]
 
-    def replaced(self, at: int, entry: Any) -> Frame:
-        """Give a frame with one entry replaced."""
+    def replaced(self, *changes: tuple[int | slice, Any, Any]) -> Frame:
+        """Give a frame with some entries replaced.
+
+        A change is a place or several, what keeps alive that stands there, and what a kernel takes of it.
+        """
         other = object.__new__(Frame)
-        other._kept = (*self._kept[:at], entry, *self._kept[at + 1 :])
-        other.entries = (*self.entries[:at], handle_of(entry), *self.entries[at + 1 :])
-        other.handle = other.entries
-        if not PLAIN:
-            other._bind()
+        kept, table = self._kept.copy(), list(self.entries) if PLAIN else self.entries[:]
+        for at, entry, handle in changes:
+            kept[at] = entry
+            table[at] = handle if PLAIN or type(at) is int else array("q", handle)
+        other._kept = kept
+        other._bind(table)
         return other
+
+    def parts(self, count: int) -> list[Any]:
+        """Give this frame as so many tables of equal length, one behind the other, each as another frame's entry."""
+        length = len(self.entries) // count
+        if PLAIN:
+            return [self.entries[first : first + length] for first in range(0, count * length, length)]
+        return [self.handle + 8 * length * at for at in range(count)]
 
 
 def handle_of(entry: Any) -> Any:
     """Give what a kernel takes in an array's place; integers and handles are taken as they are."""
-    if isinstance(entry, Frame):
+    kind = type(entry)
+    if kind is Frame:
         return entry.handle
-    if PLAIN or isinstance(entry, int):
+    if kind is int:
         return entry
+    if PLAIN:
+        # All that an array has in one row, as behind an address.
+        return entry.reshape(-1) if getattr(entry, "ndim", 1) > 1 else entry
     try:
         return addressof(_octet_of(entry))
     except (TypeError, ValueError):  # an array that is read-only, empty or has gaps

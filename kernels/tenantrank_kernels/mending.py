@@ -2,67 +2,94 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from tenantrank_kernels._compile import brief_kernel, small_part
+from tenantrank_kernels.machine import doubles, integers, longs, shorts, singles, words
+from tenantrank_kernels.shorts import short_of, write_scale
 
 _ONE = np.uint64(1)
 
 
 @brief_kernel
 def mend_order(
-    rows: NDArray[np.int64],
-    before: NDArray[np.float64],
-    now: NDArray[np.float64],
+    rows: Any,
+    now: Any,
+    moved: int,
+    size: int,
     shift: int,
     count: int,
-    order: NDArray[np.int32],
-    falling: NDArray[np.int32],
-    ordered: NDArray[np.float64],
-    run_first: NDArray[np.int32],
-    run_end: NDArray[np.int32],
-    marks: NDArray[np.uint64],
+    column: Any,
+    single: Any,
+    short: Any,
+    scale: Any,
+    order: Any,
+    falling: Any,
+    ordered: Any,
+    run_first: Any,
+    run_end: Any,
+    marks: Any,
 ) -> None:
     """Move rows to the places that they have by other values.
 
     Parameters
     ----------
-    rows : those that move, in any order; before, now : the value of each
-    shift, count : as of `fill_order`; order, falling, ordered, run_first, run_end, marks : as it left them, and written
+    rows : (moved,) int64, in any order; now : (moved,) doubles, the value that each shall have
+    size : rows of the column; shift, count : as of `fill_order`
+    column, single, short : (at least size,), also in single precision and in 16 bits; scale, order, falling, ordered,
+    run_first, run_end, marks : as `fill_order` left them; all written
     """
-    size = order.shape[0]
-    for moved in range(rows.shape[0]):
-        row, was, value = rows[moved], before[moved], now[moved]
-        place = _place_of(ordered, order, size, was, row)
-        target = _place_of(ordered, order, size, value, row)
+    places, last, next_ = integers(order), integers(run_end), integers(run_first)
+    values, down, sets = doubles(ordered), integers(falling), words(marks)
+    for each in range(moved):
+        row, value = longs(rows)[each], doubles(now)[each]
+        was = doubles(column)[row]
+        doubles(column)[row] = value
+        singles(single)[row] = np.float32(value)
+        place = _place_of(values, places, size, was, row)
+        target = _place_of(values, places, size, value, row)
         if target > place:
             target -= 1  # its own place becomes free
-        step = 1 if target > place else -1
-        for at in range(place, target, step):
-            order[at], ordered[at] = order[at + step], ordered[at + step]
-        order[target], ordered[target] = row, value
         low, high = min(place, target), max(place, target)
+        if target > place:
+            for at in range(low, high):
+                places[at], values[at] = places[at + 1], values[at + 1]
+        else:
+            for at in range(high, low, -1):
+                places[at], values[at] = places[at - 1], values[at - 1]
+        places[target], values[target] = row, value
         # A mark between the two places has the row or has not, and the other way about the one that took its place.
         for mark in range((low >> shift) + 1, (high >> shift) + 1):
             first = mark * count
-            other = order[(mark << shift) - 1 if target > place else mark << shift]
-            marks[first + (row >> 6)] ^= _ONE << np.uint64(row & 63)
-            marks[first + (other >> 6)] ^= _ONE << np.uint64(other & 63)
+            other = places[(mark << shift) - 1 if target > place else mark << shift]
+            sets[first + (row >> 6)] ^= _ONE << np.uint64(row & 63)
+            sets[first + (other >> 6)] ^= _ONE << np.uint64(other & 63)
         # Stretches of equal values that begin before the first place or end behind the last do so still.
-        begin = run_first[low - 1] if low else 0
-        end = run_end[high + 1] if high + 1 < size else size
+        begin = next_[low - 1] if low else 0
+        end = last[high + 1] if high + 1 < size else size
         first = begin
         for at in range(begin, end + 1):
-            if at == end or ordered[at] != ordered[first]:
+            if at == end or values[at] != values[first]:
                 for inner in range(first, at):
-                    run_first[inner], run_end[inner] = first, at
-                    falling[size - at + inner - first] = order[inner]
+                    next_[inner], last[inner] = first, at
+                    down[size - at + inner - first] = places[inner]
                 first = at
+    scales, every = doubles(scale), shorts(short)
+    least, step = scales[0], scales[1]
+    write_scale(values, next_, size, scales)
+    if scales[0] == least and scales[1] == step:
+        for each in range(moved):
+            row = longs(rows)[each]
+            every[row] = short_of(doubles(column)[row], least, step)
+    else:
+        for row in range(size):
+            every[row] = short_of(doubles(column)[row], scales[0], scales[1])
 
 
 @small_part
-def _place_of(ordered: NDArray[np.float64], order: NDArray[np.int32], size: int, value: float, row: int) -> int:
+def _place_of(ordered: Any, order: Any, size: int, value: float, row: int) -> int:
     """Give the place of the first row that comes no sooner than a row of some value would."""
     below, above = 0, size
     while below < above:

@@ -8,20 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenantrank_kernels import frames as at_
-from tenantrank_kernels._compile import kernel, part, small_part
+from tenantrank_kernels._compile import brief_kernel, part, small_part
 from tenantrank_kernels.machine import WORDS, any_set, both, integers, load_bits, longs, table, without, words
+from tenantrank_kernels.shorts import short_of, write_scale
 
 _ONE = np.uint64(1)
 _STRIDE = 8  # places looked at together
 _PATIENCE = 64  # places looked at one by one before whole stretches are skipped
 
 
-@kernel
+@brief_kernel
 def fill_order(
     values: NDArray[np.float64],
     order: NDArray[np.int32],
     shift: int,
     count: int,
+    shorts: NDArray[np.uint16],
+    scale: NDArray[np.float64],
     falling: NDArray[np.int32],
     ordered: NDArray[np.float64],
     run_first: NDArray[np.int32],
@@ -35,6 +38,7 @@ def fill_order(
     values : (at least n,), no NaN
     order : (n,), its rows by value, then by row
     shift : marks stand 1 << shift places apart; count : words of a bitset
+    shorts : (at least n,), written: the column in 16 bits; scale : (2,), written: its least value and step
     falling : (n,), written: the rows by value, the greatest first, then by row
     ordered : (n,), written: the values in the order given
     run_first, run_end : (n,), written: the stretch of equal values that each place belongs to
@@ -54,6 +58,9 @@ def fill_order(
         run_end[earlier] = size
     for place in range(size):
         falling[size - run_end[place] + place - run_first[place]] = order[place]
+    write_scale(ordered, run_first, size, scale)
+    for row in range(size):
+        shorts[row] = short_of(values[row], scale[0], scale[1])
     for w in range(count):
         marks[w] = np.uint64(0)
     for mark in range(1, marks.shape[0] // count):

@@ -43,8 +43,6 @@ from tenantrank_kernels.sums import write_rows
 
 FEW = 3
 """Coefficients that `rows_of_few` takes at most."""
-HALF = 32767.0
-"""How many of its steps the middle of a column in 16 bits is above its least value."""
 _NOTHING = np.uint16(0xFFFF)
 _MIDDLE = 32768.0
 _SPREAD = 60000.0  # of the shortfalls of rows that pass, at most: with what they may be off, they stay below `_NOTHING`

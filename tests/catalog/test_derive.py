@@ -3,10 +3,11 @@
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tenantrank.catalog import Catalog
-from tenantrank.catalog.derive import place_name
+from tenantrank.catalog.derive import bool_values, code_values, number_values, place_name
 
 
 def catalog(*rows, **options):
@@ -125,3 +126,41 @@ def test_labels__are_unknown_where_a_declaration_made_the_column_a_bool():
     found = catalog({"zdr": True}, {"zdr": False}, fields={"zdr": {"sort": "Bool", "default": False}})
     assert found.flags("zdr").tolist() == [1, 0]
     assert found.flags("zdr_available").tolist() == [-1, -1]
+
+
+COLUMNS = {
+    "doubles": [1.5, 2.0, float("inf"), 0.0, 7.25] * 9,
+    "doubles with gaps": [None, 2.0, None, 0.0, 7.25] * 9,
+    "integers": [2**53, -1, 0, 3, 4] * 9,
+    "integers with gaps": [2**53, None, 0, None, 4] * 9,
+    "bools": [True, False, False, True, True] * 9,
+    "bools with gaps": [None, False, True, None, True] * 9,
+    "texts": ["a", "b", "a", "c", "b"] * 9,
+    "texts with gaps": ["a", None, "a", None, "b"] * 9,
+    "nothing": [None] * 45,
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize(("first", "count"), [(0, 45), (0, 0), (3, 0), (3, 42), (9, 20), (16, 1), (0, 8)])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_values__are_read_of_any_part_of_a_column(name, first, count, parts):
+    values = COLUMNS[name]
+    kind = pa.float64() if name == "nothing" else None
+    whole = pa.array(values, kind)
+    array = (whole.dictionary_encode() if name.startswith("texts") else whole).slice(first, count)
+    wanted = values[first : first + count]
+    if name.startswith("texts"):
+        dictionary = array.dictionary.to_pylist()
+        codes = code_values(array)
+        assert (codes.dtype, [None if code < 0 else dictionary[code] for code in codes]) == (np.int32, wanted)
+        return
+    step = -(-max(count, 1) // parts)
+    column = pa.chunked_array([array.slice(at, step) for at in range(0, max(count, 1), step)], array.type)
+    if name.startswith("bools"):
+        found = bool_values(column)
+        assert (found.dtype, found.tolist()) == (np.int8, [-1 if value is None else int(value) for value in wanted])
+    else:
+        found = number_values(column)
+        assert found.dtype == np.float64
+        assert [None if np.isnan(value) else value for value in found] == wanted

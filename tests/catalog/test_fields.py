@@ -1,13 +1,19 @@
 """The vocabulary of a catalog: what is in it, with which defaults, coverage and values."""
 
+import copy
 import math
+import pickle
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 
 from tenantrank.catalog import Catalog
+from tenantrank.catalog.fields import Observations
 from tenantrank.errors import CatalogError
-from tenantrank.policy.signature import BUILTIN_FIELDS, V1, V2
+from tenantrank.policy.signature import BUILTIN_FIELDS, V1, V2, Field
+
+WORK_OUT = Observations._work_out
 
 RECORDS = [
     {"id": "a", "provider_id": "p", "model_family": "m", "price_in": 1, "bench_x": 0.5, "price_own": 2, "vip": True},
@@ -118,3 +124,34 @@ def test_values__refuse_names_of_another_sort_or_of_nothing():
         catalog.flags("nope")
     with pytest.raises(CatalogError, match="'note' is no field"):
         catalog.numbers("note")
+
+
+def test_coverage__of_facts_is_counted_when_it_is_asked_for(monkeypatch):
+    counted = []
+    for derived in (True, False):
+        catalog = Catalog.from_records(RECORDS)
+        fields = catalog.fields
+        if derived:
+            monkeypatch.setattr(Observations, "_work_out", lambda *given: counted.append(given[1:]) or WORK_OUT(*given))
+        field = fields["region_us"]
+        assert (field.name, counted) == ("region_us", [])
+        assert [field.coverage, field.coverage] == [1 / 3, 1 / 3]
+        assert counted == ([("region_us", "Bool")] if derived else [])
+        monkeypatch.undo()
+        counted.clear()
+
+
+def test_fields__of_facts_are_fields_like_others():
+    one, other = (Catalog.from_records(RECORDS).fields["region_us"] for _ in range(2))
+    plain = Field(one.name, one.sort, one.default, one.unit, one.description, one.source, one.coverage)
+    assert one == other == plain == one
+    assert [one != plain, plain != one] == [False, False]
+    assert len({one, other, plain}) == 1
+    assert repr(one) == repr(plain)
+    assert one != replace(plain, coverage=0.5) != one
+    assert one != plain.name
+    for again in (pickle.loads(pickle.dumps(other)), copy.deepcopy(other), replace(other)):
+        assert again == one
+    assert replace(other, coverage=None).coverage is None
+    with pytest.raises(FrozenInstanceError):
+        one.coverage = 0.3

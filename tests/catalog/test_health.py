@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
+from random import Random
 from typing import Any
 
 import pytest
@@ -140,3 +143,28 @@ def test_differing__names_the_keys_whose_metrics_changed(
     one, other = (Health.of({"ema": {key: {"price_in": v} for key, v in part.items()}}) for part in (earlier, later))
     assert other.differing(one) == keys
     assert one.differing(one) == []
+
+
+def test_differing__of_states_made_from_one_another_is_what_comparing_all_gives() -> None:
+    rng = Random(4)
+    states = [Health.of({"ema": {f"p{at}|m": {"price_in": 1.0} for at in range(9)}})]
+    for _ in range(60):
+        change = {f"p{rng.randrange(12)}|m": {"price_in": float(rng.randrange(3))} for _ in range(rng.randrange(3))}
+        breakers = {f"p{rng.randrange(3)}": rng.random() < 0.5} if rng.random() < 0.5 else None
+        states.append(rng.choice(states[-3:]).updated(change, breakers, credits={"p": 1.0} if not change else None))
+        for one in rng.choices(states, k=5):
+            for other in (states[-1], states[-2]):
+                keys = {key for key in {**one.ema, **other.ema} if one.ema.get(key) != other.ema.get(key)}
+                assert set(other.differing(one)) == set(one.differing(other)) == keys
+    for state in states:
+        assert state.open == tuple(name for name, is_open in state.breakers.items() if is_open)
+        for again in (pickle.loads(pickle.dumps(state)), copy.copy(state), copy.deepcopy(state)):
+            assert (again, again.open, again.differing(state)) == (state, state.open, [])
+
+
+def test_updated__shares_what_is_not_given() -> None:
+    before = Health.of({"ema": {"p|m": {"price_in": 1.0}}, "breakers": {"p": True}, "credits": {"p": 2.0}})
+    after = before.updated(breakers={"q": False})
+    assert after.ema is before.ema
+    assert after.credits is before.credits
+    assert (after.breakers, before.breakers) == ({"p": True, "q": False}, {"p": True})

@@ -263,3 +263,29 @@ def test_with_catalog__while_four_threads_rank_new_policies() -> None:
             for at, decision in found:
                 which = next(n for n, each in enumerate(catalogs) if each is decision.engine.catalog)
                 assert same(decision, wanted[which][at])
+
+
+def test_with_catalog__over_the_same_offers_of_which_few_or_many_have_other_values() -> None:
+    rng = Random(6)
+    rows = [
+        {"price_out": rng.choice((1.0, 2.0, rng.random())), "context": float(rng.randrange(4)), "region_eu": True}
+        for _ in range(60)
+    ]
+    catalogs = []
+    for changed in (0, 0, 1, 2, 30, 1):
+        for row in rng.sample(rows, changed):
+            row["price_out"] = rng.choice((0.5, 2.0, rng.random()))
+        catalogs.append(catalog_of(*(offer(f"o{at}", "pq"[at % 2], **row) for at, row in enumerate(rows))))
+    policies = [
+        policy_of(catalogs[0], ["and", ["cmp", "price_out", "le", at / 8], ["cmp", "context", "ge", at % 4]], scorer)
+        for at in range(12)
+        for scorer in (["field", "price_out"], ["neg", ["normalize", ["field", "context"]]])
+    ]
+    engine = tr.Engine(catalogs[0])
+    engine.rank_rows(policies)
+    for catalog in catalogs[1:]:
+        before, engine = engine, engine.with_catalog(catalog)
+        fresh, old = tr.Engine(catalog), tr.Engine(before.catalog)
+        for policy in policies:
+            assert same(engine.rank(policy), fresh.rank(policy))
+            assert same(before.rank(policy), old.rank(policy))

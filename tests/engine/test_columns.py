@@ -18,10 +18,11 @@ def test_column__of_some_offers_is_their_part_of_the_whole() -> None:
     rng = Random(1)
     for world, catalog in worlds(81, 18):
         index, health = CatalogIndex(catalog), Health.of(world.state)
-        keys = rng.sample(sorted({*index.rows_by_key, *health.ema}), min(4, len(index.rows_by_key)))
+        known = {f"{provider}|{family}" for provider, family in index.rows_by_pair}
+        keys = rng.sample(sorted({*known, *health.ema}), min(4, len(known)))
         part = Part.under(index, keys)
         assert part.offers == len(part.rows) == len(set(part.rows.tolist()))
-        assert set(part.rows.tolist()) == {row for key in keys for row in index.rows_by_key.get(key, ())}
+        assert set(part.rows.tolist()) == {row for rows in index.rows_under(keys) for row in rows}
         for version in (V1, V2):
             for name in (*OBSERVED[version], "credits"):
                 whole = column(name, index, health, version, Part.whole(index, health))

@@ -184,3 +184,22 @@ def test_narrowed__engines_in_turn_find_no_cuts_again(monkeypatch: pytest.Monkey
             assert same(engine.rank(policy), tr.Engine(ABC, None, engine.envelope).rank(policy))
     assert len(found) >= 60
     assert set(found) == {1}
+
+
+def test_with_health__plain_rankings_heed_what_was_opened_or_disabled_since() -> None:
+    policies = [policy_of(ABC, ["not", ["is", name]]) for name in ("breaker_open", "disabled")]
+    engine = tr.Engine(ABC)
+    for policy in policies:
+        engine.rank(policy)
+    health = engine.health
+    for change in (
+        {"breakers": {"p": True}},
+        {"disabled": {"q": {}}},
+        {"breakers": {"p": False, "q": True}, "disabled": {"p": None}},
+        {"disabled": {}},
+    ):
+        before, health = engine, health.updated(**change)
+        engine = engine.with_health(health)
+        for policy in policies:
+            assert same(engine.rank(policy), tr.Engine(ABC, health).rank(policy))
+            assert same(before.rank(policy), tr.Engine(ABC, before.health).rank(policy))

@@ -112,10 +112,12 @@ def test_rows_by_pair__lists_every_row_once_ascending() -> None:
         catalog_of(offer("a", "p", "m"), offer("b", "q", "m"), offer("c", "p", "m"), offer("d", "p", "n"))
     )
     assert index.rows_by_pair == {("p", "m"): [0, 2], ("q", "m"): [1], ("p", "n"): [3]}
-    assert index.rows_by_key == {"p|m": [0, 2], "q|m": [1], "p|n": [3]}
+    keys = ["p|m", "q|n", "p|n", "nobody|m", "q|m", "p"]
+    for _ in range(2):  # found, and found again
+        assert index.rows_under(keys) == [[0, 2], [], [3], [], [1], []]
     # Two pairs may share a key of the live state.
     odd = CatalogIndex(catalog_of(offer("a", "p|m", "n"), offer("b", "p", "m|n")))
-    assert sorted(odd.rows_by_key["p|m|n"]) == [0, 1]
+    assert [sorted(rows) for rows in odd.rows_under(["p|m|n", "|"])] == [[0, 1], []]
 
 
 def test_row_of_offer__finds_ids_and_refuses_others() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import tenantrank as tr
+from tenantrank.engine.orders import Order
 from tenantrank.engine.programs import Programs
 from tenantrank_kernels import Frame
 from tests.engine.samples import catalog_of, offer, policy_of, same
@@ -109,3 +110,32 @@ def test_with_catalog__numbers_conditions_as_before_where_one_had_no_room() -> N
     with pytest.raises(MemoryError):
         engine.rank(policy_of(catalog, CONDITIONS[0]))
     check(engine, catalog)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(Order, "mend"), (Order, "copied"), (Order, "__init__"), (Frame, "replaced"), (Frame, "parts")]
+)
+def test_with_health__may_be_interrupted_at_any_step(
+    monkeypatch: pytest.MonkeyPatch, kind: type, name: str, nth: int
+) -> None:
+    catalog = catalog_of(*OFFERS)
+    engine = tr.Engine(catalog)
+    policies = [policy_of(catalog, condition) for condition in CONDITIONS]
+    for policy in policies:
+        engine.rank(policy)
+    for step in range(6):
+        health = engine.health.updated({f"{'pqr'[step % 3]}|m": {"price_out": 1.0 + step}})
+        with monkeypatch.context() as patch:
+            was = interrupted(patch, kind, name, nth + step % 2)
+            try:
+                engine = engine.with_health(health)
+            except KeyboardInterrupt:
+                assert was()
+        # By either engine, the next ones are right.
+        for found, fresh in (
+            (engine, tr.Engine(catalog, engine.health)),
+            (engine.with_health(health), tr.Engine(catalog, health)),
+        ):
+            for policy in policies:
+                assert same(found.rank(policy), fresh.rank(policy))

@@ -11,7 +11,7 @@ import pytest
 import tenantrank as tr
 from tenantrank.engine import observations as module
 from tenantrank.engine.lines import LINE
-from tenantrank.engine.observations import _UNMADE, Framed, Moved, Observations
+from tenantrank.engine.observations import _UNMADE, Framed, Observations
 from tenantrank.engine.plan import Plan
 from tenantrank.engine.programs import Programs
 from tenantrank.policy.signature import V2
@@ -32,24 +32,25 @@ def made(columns: list[list[float]]) -> Observations:
 def test_make_order__is_by_value_then_by_row() -> None:
     values = [2.0, 1.0, 2.0, float("inf"), 1.0, -5.0]
     observations = made([values])
-    observations._make_order(0)
+    observations._make_orders([0])
     order = observations._orders[0]
-    assert order.order.tolist() == [5, 1, 4, 0, 2, 3]
-    assert order.falling.tolist() == [3, 0, 2, 1, 4, 5]
-    assert order.ordered.tolist() == sorted(values)
-    assert order.run_first.tolist() == [0, 1, 1, 3, 3, 5]
-    assert order.run_end.tolist() == [1, 3, 3, 5, 5, 6]
-    assert order.singles[:6].tolist() == values
+    singles, _, _, rising, falling, ordered, run_first, run_end, _ = order.parts
+    assert rising.tolist() == [5, 1, 4, 0, 2, 3]
+    assert falling.tolist() == [3, 0, 2, 1, 4, 5]
+    assert ordered.tolist() == sorted(values)
+    assert run_first.tolist() == [0, 1, 1, 3, 3, 5]
+    assert run_end.tolist() == [1, 3, 3, 5, 5, 6]
+    assert singles[:6].tolist() == values
 
 
 def test_make_order__what_is_read_by_blocks_begins_at_a_line_of_the_cache() -> None:
     for size in (3, 600, 1100):
         observations = made([[float(row % 7) for row in range(size)]] * 3)
         for field in range(3):
-            observations._make_order(field)
-            mended = observations.changed({field: Moved(np.array([1]), np.array([8.0]))})
+            observations._make_orders([field])
+            mended = observations.changed({field: {1: 8.0}})
             for order in (observations._orders[field], mended._orders[field]):
-                assert all(part.ctypes.data % LINE == 0 for part in (order.singles, order.shorts, order.marks))
+                assert all(order.parts[at].ctypes.data % LINE == 0 for at in (0, 1, -1))
 
 
 @pytest.mark.parametrize("size", [1, 2, 40, 700])
@@ -59,14 +60,14 @@ def test_changed__mends_an_order_to_what_sorting_anew_gives(size: int) -> None:
         few = [rng.choice((0.0, 1.0, 2.5, float("inf"))) for _ in range(3)]
         values = [rng.choice(few) if rng.random() < 0.7 else rng.random() for _ in range(size)]
         before = made([values, values])
-        before._make_order(0)
+        before._make_orders([0])
         rows = sorted(rng.sample(range(size), min(size, rng.choice((1, 2, 8, 9)))))
         now = [rng.choice(few) if rng.random() < 0.5 else rng.random() for _ in rows]
-        after = before.changed({0: Moved(np.array(rows), np.array(now))})
+        after = before.changed({0: dict(zip(rows, now, strict=True))})
         for row, value in zip(rows, now, strict=True):
             values[row] = value
         anew = made([values, values])
-        anew._make_order(0)
+        anew._make_orders([0])
         for found, wanted in zip(after._orders[0].parts, anew._orders[0].parts, strict=True):
             assert np.array_equal(found, wanted)
         assert after.columns[0][:size].tolist() == values
@@ -168,7 +169,7 @@ def test_extended__is_for_programs_that_take_no_more_than_their_cuts(monkeypatch
     assert observations.extended(third, programs, rows) is None
     # After a change, the cuts of its column have to be found anew.
     fourth = framed(observations, programs)
-    after = observations.changed({0: Moved(np.array([0]), np.array([1.5]))})
+    after = observations.changed({0: {0: 1.5}})
     assert observations.extended(fourth, programs, rows) is programs.held
     assert after.extended(fourth, programs, rows) is None
 
@@ -185,7 +186,7 @@ def test_frame_of__finds_the_cuts_anew_for_another_set_of_programs_and_after_a_c
         [0, 1, 2],
     ]
     assert cuts_of(first, 2) == [0, 2]
-    after = observations.changed({0: Moved(np.array([1, 2]), np.array([7.0, 0.5]))})
+    after = observations.changed({0: {1: 7.0, 2: 0.5}})
     assert cuts_of(framed(after, other), 3) == [0, 1, 1]
     assert cuts_of(framed(observations, other), 3) == [0, 1, 2]
 
@@ -205,8 +206,8 @@ def test_changed__finds_the_cuts_of_what_moved_and_keeps_the_others(monkeypatch:
         right(frame, begins, begin, end, field)
 
     monkeypatch.setattr(module, "binder", lambda: noted)
-    once = observations.changed({1: Moved(np.array([0]), np.array([1.0]))})
-    twice = once.changed({0: Moved(np.array([1]), np.array([5.0]))})  # what moved before is found too
+    once = observations.changed({1: {0: 1.0}})
+    twice = once.changed({0: {1: 5.0}})  # what moved before is found too
     programs.add("later", comparing(1, [9.0]))
     assert cuts_of(framed(twice, programs), 8) == [0, 1, 0, 3, 0, 0, 0, 3]
     assert sorted(bound_now) == [(0, 3, 0), (0, 3, 1), (3, 4, -1)]
@@ -242,14 +243,15 @@ def test_frame__is_for_code_that_is_no_program() -> None:
 def test_observations__have_some_hundred_marks_whatever_the_size(size: int) -> None:
     words = max(8, -(-size // 512) * 8)
     observations = Observations([np.zeros(64 * words)], size, words)
-    assert 1 <= observations._mark_count <= 513
+    layout = observations._layout
+    assert 1 <= layout.marks <= 513
     # As many as take little memory; more than some hundred are never needed.
-    marked = observations._mark_count * words * 8
-    assert observations._shift == 0 or marked > 1 << 15
-    assert marked < 1 << 17 or observations._mark_count <= 257
-    assert (observations._mark_count - 1) << observations._shift >= size
-    observations._make_order(0)
-    assert len(observations._orders[0].marks) == observations._mark_count * words
+    marked = layout.marks * words * 8
+    assert layout.shift == 0 or marked > 1 << 15
+    assert marked < 1 << 17 or layout.marks <= 257
+    assert (layout.marks - 1) << layout.shift >= size
+    observations._make_orders([0])
+    assert len(observations._orders[0].parts[-1]) == layout.marks * words
 
 
 def test_with_health__shares_all_that_did_not_change_and_answers_as_a_new_engine() -> None:
@@ -284,3 +286,82 @@ def test_with_health__shares_all_that_did_not_change_and_answers_as_a_new_engine
         before, engine = engine, engine.with_health(health)
         if change == 3:
             assert engine._now.view(V2).observations is before._now.view(V2).observations
+
+
+def drawn(rng: Random, size: int) -> dict[int, float]:
+    """Other values of a few rows."""
+    return {
+        row: rng.choice((0.0, 2.5, float("inf"), rng.random()))
+        for row in rng.sample(range(size), rng.choice((1, 2, 5)))
+    }
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_changed__reuses_the_memory_that_nobody_has_and_no_other(
+    counted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_COUNTED", counted and module._COUNTED)
+    rng, size = Random(3), 90
+    now = made([[float(row % 7) for row in range(size)]] * 2)
+    now._make_orders([0])
+    memories: list[int] = []
+    kept: list[tuple[Any, Any]] = []  # what somebody still has, and what was in it
+    for step in range(60):
+        if rng.random() < 0.3:
+            tables = now._tables
+            things: list[Any] = [now.columns[0][3:9], now._orders[0].parts[-1], tables._kept[2], now]
+            thing = rng.choice(things)
+            seen = thing.columns[0] if isinstance(thing, Observations) else thing
+            kept.append((thing, seen.copy()))
+        change = {0: drawn(rng, size), 1: drawn(rng, size)} if step % 3 else {0: drawn(rng, size)}
+        after = now.changed(change)
+        values = [column[:size].tolist() for column in now.columns]
+        for field, rows in change.items():
+            for row, value in rows.items():
+                values[field][row] = value
+        assert [column[:size].tolist() for column in after.columns] == values
+        anew = made(values)
+        anew._make_orders([0])
+        for found, wanted in zip(after._orders[0].parts, anew._orders[0].parts, strict=True):
+            assert np.array_equal(found, wanted)
+        assert after._orders[1] is _UNMADE
+        memories.append(after._orders[0].handles[1] if not frames.PLAIN else after._orders[0].memory.ctypes.data)
+        for thing, content in kept:
+            assert np.array_equal(thing.columns[0] if isinstance(thing, Observations) else thing, content)
+        del kept[: len(kept) // 3]
+        if rng.random() < 0.8:  # else from the same once more
+            now = after
+        del after, anew
+    assert len(set(memories)) < len(memories)
+
+
+def test_changed__takes_turns_between_two_pieces_of_memory() -> None:
+    now = made([[float(row % 7) for row in range(90)]])
+    now._make_orders([0])
+    seen = []
+    for step in range(12):
+        now = now.changed({0: {step: 0.5 * step}})
+        seen.append(id(now._orders[0]))
+    if module._COUNTED and not frames.PLAIN:
+        assert len(set(seen[2:])) == 2
+
+
+def test_take_orders__of_columns_that_are_the_same_or_nearly() -> None:
+    before = made([[3.0, 1.0, 2.0, 1.0] * 5, [9.0, 8.0] * 10, [float(row) for row in range(20)], [0.0] * 20])
+    before._make_orders([0, 1, 2])
+    values = [column[:20].tolist() for column in before.columns]
+    values[1][4] = 7.0
+    values[2].reverse()
+    after = made(values)
+    after.take_orders(before, range(4))
+    assert after._orders[0] is before._orders[0]
+    assert [order is _UNMADE for order in after._orders] == [False, False, True, True]
+    anew = made(values)
+    for each in (after, anew):
+        each._make_orders(range(4))
+    for mine, wanted in zip(after._orders, anew._orders, strict=True):
+        assert all(map(np.array_equal, mine.parts, wanted.parts))
+    assert before.columns[1][4] == 9.0
+    smaller = made([column[:19] for column in values])
+    smaller.take_orders(before, range(4))
+    assert all(order is _UNMADE for order in smaller._orders)

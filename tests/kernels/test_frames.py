@@ -47,8 +47,11 @@ def test_handle_of__is_the_address_of_any_array() -> None:
     sealed.flags.writeable = False
     square = np.arange(6.0).reshape(2, 3)
     days = np.array(["2026-01-01"], dtype="M8[D]")
-    for array in (sealed, numbers(), square, square.T, square[:, 1], numbers(1, 2, 3)[1:], days):
+    for array in (sealed, numbers(), square[:, 1], numbers(1, 2, 3)[1:], days):
         assert handle_of(array) is array if PLAIN else handle_of(array) == array.ctypes.data
+    for array in (square, square.T):
+        handle = handle_of(array)
+        assert handle.tolist() == array.ravel().tolist() if PLAIN else handle == array.ctypes.data
 
 
 def test_frame__holds_arrays_and_integers() -> None:
@@ -57,7 +60,7 @@ def test_frame__holds_arrays_and_integers() -> None:
     assert first_and_plain(frame.handle) == 42.5
     array[0] = 1.0  # the frame shows the array as it is now
     assert first_and_plain(frame.handle) == 41.0
-    assert frame.entries == (handle_of(array), 40)
+    assert tuple(frame.entries) == (handle_of(array), 40)
     assert frame.handle == frame.entries if PLAIN else isinstance(frame.handle, int)
 
 
@@ -69,27 +72,51 @@ def test_frame__holds_frames_of_arrays() -> None:
 
 def test_replaced__is_another_frame_that_shares_the_rest() -> None:
     tables = Frame([numbers(1), numbers(2)])
-    other = tables.replaced(1, numbers(5))
+    array = numbers(5)
+    other = tables.replaced((1, array, handle_of(array)))
     before, after = Frame([tables, 0]), Frame([other, 0])
     assert [nested(before.handle, table, 0) for table in (0, 1)] == [1.0, 2.0]
     assert [nested(after.handle, table, 0) for table in (0, 1)] == [1.0, 5.0]
-    assert other.entries[0] is tables.entries[0]
-    first = tables.replaced(0, numbers(7))
-    assert nested(Frame([first, 0]).handle, 0, 0) == 7.0
+    assert other.entries[0] == tables.entries[0]
+    array = numbers(7)
+    first = tables.replaced((0, array, handle_of(array)))
+    outer = Frame([first, 0])
+    assert nested(outer.handle, 0, 0) == 7.0
+
+
+def test_replaced__several_entries_at_once() -> None:
+    arrays = [numbers(at) for at in range(6)]
+    tables = Frame(arrays)
+    others = [numbers(10), numbers(11)]
+    every_third = slice(1, None, 3), others, [handle_of(array) for array in others]
+    other = tables.replaced(every_third, (0, arrays[2], tables.entries[2]))
+    before, after = Frame([tables, 0]), Frame([other, 0])
+    assert [nested(before.handle, at, 0) for at in range(6)] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [nested(after.handle, at, 0) for at in range(6)] == [2.0, 10.0, 2.0, 3.0, 11.0, 5.0]
+
+
+def test_parts__are_tables_one_behind_the_other() -> None:
+    tables = Frame([numbers(at) for at in range(6)])
+    outer = Frame([0, 0, 0]).replaced((slice(0, 3), [tables] * 3, tables.parts(3)))
+    for which in range(3):
+        one = outer.replaced((0, tables, outer.entries[which]))
+        assert [nested(one.handle, at, 0) for at in (0, 1)] == [2.0 * which, 2.0 * which + 1]
 
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_frame__keeps_what_it_names_alive(replaced: bool) -> None:
     array = numbers(8).view(Numbers)
     watched = weakref.ref(array)
-    inner = Frame([numbers(1), numbers(2)]).replaced(1, array) if replaced else Frame([numbers(1), array])
+    inner = Frame([numbers(1), array])
+    if replaced:
+        inner = Frame([numbers(1), numbers(2)]).replaced((1, array, handle_of(array)))
     outer = Frame([inner, 0])
     del array, inner
     gc.collect()
     assert watched() is not None
     assert nested(outer.handle, 1, 0) == 8.0
-    other = outer.replaced(0, 0)
+    other = outer.replaced((0, 0, 0))
     del outer
     gc.collect()
     assert watched() is None
-    assert other.entries == (0, 0)
+    assert tuple(other.entries) == (0, 0)

@@ -33,7 +33,8 @@ def test_fill_order__makes_what_sorting_makes(run: Any, size: int, shift: int) -
         falling = np.full(size, -7, np.int32)
         made = np.full(size, math.nan), np.full(size, -7, np.int32), np.full(size, -7, np.int32)
         bits = np.full(marks * words, 77, dtype=np.uint64)
-        run(doubles([*values, -5.0]), np.array(order, dtype=np.int32), shift, words, falling, *made, bits)
+        short = np.zeros(size + 1, np.uint16), np.zeros(2)
+        run(doubles([*values, -5.0]), np.array(order, dtype=np.int32), shift, words, *short, falling, *made, bits)
         assert falling.tolist() == sorted(range(size), key=lambda row: -values[row])
         assert made[0].tolist() == ordered
         assert made[1].tolist() == [ordered.index(value) for value in ordered]

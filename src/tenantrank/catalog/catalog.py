@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tenantrank.catalog.derive import bool_values, code_values
 from tenantrank.catalog.fields import Observations
 from tenantrank.catalog.identity import content_id
 from tenantrank.catalog.metadata import Metadata, declarations, marked_days, tiers_of
@@ -349,7 +349,7 @@ class Catalog:
                 known = self.numbers(name)
                 values = np.where(np.isnan(known), -1, known > 0).astype(np.int8)
             elif column in self._table.column_names and pa.types.is_boolean(self._table[column].type):
-                values = pc.fill_null(self._table[column].cast(pa.int8()), -1).to_numpy().astype(np.int8)
+                values = bool_values(self._table[column])
             else:
                 # Not kept by name: a policy may name any number of capabilities that no offer has.
                 return self._no_capability
@@ -371,7 +371,7 @@ class Catalog:
             data = self._column(column, "string").combine_chunks()
             if not pa.types.is_dictionary(data.type):
                 data = data.dictionary_encode()
-            codes = pc.fill_null(data.indices, -1).to_numpy().astype(np.int32)
+            codes = code_values(data)
             codes.flags.writeable = False
             found = self._strings[column] = (codes, tuple(data.dictionary.to_pylist()))
         return found

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -51,16 +52,44 @@ class Derived:
         return () if told == self.source else tuple(re.split(", else | and ", told))
 
 
+# Buffers are read as they are: each call of Arrow's gives the interpreter lock up several times, and beside a busy
+# thread waits for it.
+
+
 def bool_values(column: pa.ChunkedArray) -> Flags:
     """Read a bool column as int8: 1 true, 0 false, −1 null."""
-    values: Flags = pc.fill_null(column.cast(pa.int8()), -1).to_numpy().astype(np.int8)
-    return values
+    array = column.combine_chunks()
+    known, true = array.buffers()
+    values = _bits(true, array)
+    return values if known is None else values | (_bits(known, array) - TRUE)
 
 
 def number_values(column: pa.ChunkedArray) -> Numbers:
     """Read a numeric column as float64, NaN where null."""
-    values: Numbers = pc.fill_null(column.cast(pa.float64(), safe=False), math.nan).to_numpy().astype(np.float64)
-    return values
+    if column.null_count or column.type != pa.float64() or not len(column):
+        values: Numbers = column.to_numpy()  # doubles, also of integers with gaps
+        return values if values.dtype == np.float64 else values.astype(np.float64)
+    array = column.combine_chunks()
+    return np.frombuffer(array.buffers()[1], np.float64, len(array), 8 * array.offset)
+
+
+def code_values(array: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    """Read the codes of a dictionary-encoded array as int32, −1 where null."""
+    indices = array.indices
+    if not len(indices):
+        return np.zeros(0, dtype=np.int32)
+    known, codes = indices.buffers()
+    values = np.frombuffer(codes, indices.type.to_pandas_dtype(), len(indices) + indices.offset)[indices.offset :]
+    values = values.astype(np.int32)
+    return values if known is None else values | (_bits(known, indices) - TRUE)
+
+
+def _bits(buffer: pa.Buffer, array: pa.Array) -> Flags:
+    """Read a buffer of an array that has a bit a value, (values,) of 0 and 1."""
+    if not len(array):
+        return np.zeros(0, dtype=np.int8)
+    octets = np.frombuffer(buffer, dtype=np.uint8)
+    return np.unpackbits(octets, count=array.offset + len(array), bitorder="little")[array.offset :].view(np.int8)
 
 
 def derived_facts(table: pa.Table, judged_at: date | None) -> Iterator[Derived]:
@@ -167,13 +196,34 @@ def _label(table: pa.Table, column: str, true: frozenset[str], false: frozenset[
     return values
 
 
-@dataclass(frozen=True, slots=True)
 class _Membership:
-    """Which offers list which place: ``rows[place]`` are row numbers; ``known`` and ``sizes`` are a row each."""
+    """Which offers list which place: ``rows[place]`` are row numbers; ``known`` and ``sizes`` are a row each.
 
-    known: npt.NDArray[np.bool_]
-    sizes: npt.NDArray[np.int64]
-    rows: dict[str, npt.NDArray[np.int64]]
+    Only the places are looked up at once; the rest when a fact is asked for.
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._array = column.combine_chunks()
+        items = pc.list_flatten(self._array)
+        self._items = items.combine_chunks() if isinstance(items, pa.ChunkedArray) else items
+        self.places: list[str] = self._items.unique().to_pylist()
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        known: npt.NDArray[np.bool_] = self._array.is_valid().to_numpy(zero_copy_only=False)
+        return known
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        sizes: npt.NDArray[np.int64] = pc.fill_null(pc.list_value_length(self._array), 0).to_numpy().astype(np.int64)
+        return sizes
+
+    @cached_property
+    def rows(self) -> dict[str, npt.NDArray[np.int64]]:
+        parents = pc.list_parent_indices(self._array).to_numpy()
+        items = self._items.dictionary_encode()
+        codes = items.indices.to_numpy()
+        return {place: parents[codes == code] for code, place in enumerate(items.dictionary.to_pylist())}
 
     def listing(self, spellings: list[str], count: int) -> npt.NDArray[np.bool_]:
         mask = np.zeros(count, dtype=bool)
@@ -183,32 +233,21 @@ class _Membership:
         return mask
 
 
-def _membership(column: pa.ChunkedArray) -> _Membership:
-    array = column.combine_chunks()
-    parents = pc.list_parent_indices(array).to_numpy()
-    items = pc.list_flatten(array)
-    items = (items.combine_chunks() if isinstance(items, pa.ChunkedArray) else items).dictionary_encode()
-    codes = items.indices.to_numpy()
-    rows = {place: parents[codes == code] for code, place in enumerate(items.dictionary.to_pylist())}
-    known = array.is_valid().to_numpy(zero_copy_only=False)
-    return _Membership(known, pc.fill_null(pc.list_value_length(array), 0).to_numpy().astype(np.int64), rows)
-
-
 def _places(table: pa.Table) -> Iterator[Derived]:
-    geo, regions = _membership(table["geo"]), _membership(table["regions"])
+    geo, regions = _Membership(table["geo"]), _Membership(table["regions"])
     count = table.num_rows
     coarse: dict[str, list[str]] = {}
     fine: dict[str, list[str]] = {}
-    for place in sorted({*GEOS, *geo.rows}):
+    for place in sorted({*GEOS, *geo.places}):
         coarse.setdefault(place_name(place), []).append(place)
-    for place in sorted(set(regions.rows)):
+    for place in sorted(regions.places):
         group = coarse if place_name(place) in coarse else fine
         spellings = group.setdefault(place_name(place), [])
         if place not in spellings:
             spellings.append(place)
 
     areas: dict[str, set[str]] = {}
-    for region in regions.rows:
+    for region in regions.places:
         area = place_name(region) if place_name(region) in coarse else area_of(region)
         areas[region] = set() if area is None else {place_name(area)}
 

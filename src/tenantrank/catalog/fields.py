@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,8 +67,13 @@ class Observations:
             if field is None or field.sort != sort:
                 what = "no field" if field is None else f"a {field.sort} field"
                 raise CatalogError(f"{name!r} is {what} of this catalog, not a {sort} field")
-            values = _read_only(self._work_out(name, sort))
-            self._cache[name, sort] = values
+            values = self._kept(name, sort)
+        return values
+
+    def _kept(self, name: str, sort: Sort) -> Flags | Numbers:
+        values = self._cache.get((name, sort))
+        if values is None:
+            values = self._cache[name, sort] = _read_only(self._work_out(name, sort))
         return values
 
     def _work_out(self, name: str, sort: Sort) -> Flags | Numbers:
@@ -106,17 +112,60 @@ class Observations:
             else:
                 # The operator's word for something else: a derived fact of another sort is not that.
                 if name in self._derived:
-                    del self._cache[name, self._derived.pop(name).sort]
+                    self._cache.pop((name, self._derived.pop(name).sort), None)
                 extension[name] = replace(declared, coverage=_share(0, self._table.num_rows))
         return Fields(extension, metadata.tier_order)
 
     def _field_of_fact(self, fact: Derived) -> Field:
-        values = self._cache[fact.name, fact.sort] = _read_only(fact.values())
+        described = fact.name, fact.sort, fact.default, fact.unit, fact.description, fact.source
         if fact.name == EXPECTED_COST:
-            return Field(fact.name, fact.sort, fact.default, fact.unit, fact.description, fact.source)
-        known = np.count_nonzero(~np.isnan(values)) if fact.sort == "Num" else np.count_nonzero(values >= 0)
-        share = _share(int(known), self._table.num_rows)
-        return Field(fact.name, fact.sort, fact.default, fact.unit, fact.description, fact.source, share)
+            return Field(*described)
+
+        def coverage() -> float | None:
+            values = self._kept(fact.name, fact.sort)
+            known = np.count_nonzero(~np.isnan(values)) if fact.sort == "Num" else np.count_nonzero(values >= 0)
+            return _share(int(known), self._table.num_rows)
+
+        field = CountedField(*described)
+        field.count_by(coverage)
+        return field
+
+
+class CountedField(Field):
+    """A field whose coverage is counted when it is first asked for: many facts of a catalog no policy ever reads.
+
+    Otherwise it is the `Field` that it is copied and printed as.
+    """
+
+    __slots__ = ("_coverage",)
+    __qualname__ = "Field"
+    _coverage: float | Callable[[], float | None] | None
+
+    def count_by(self, coverage: Callable[[], float | None]) -> None:
+        """Have the coverage counted by a function."""
+        object.__setattr__(self, "_coverage", coverage)
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of the offers for which the fact is known."""
+        share = self._coverage
+        if callable(share):
+            share = share()
+            object.__setattr__(self, "_coverage", share)
+        return share
+
+    @coverage.setter
+    def coverage(self, share: float | None) -> None:
+        object.__setattr__(self, "_coverage", share)
+
+    def __eq__(self, other: object) -> bool:
+        return astuple(self) == astuple(other) if isinstance(other, Field) else NotImplemented
+
+    def __hash__(self) -> int:
+        return Field.__hash__(self)
+
+    def __reduce__(self) -> tuple[type[Field], tuple[Any, ...]]:
+        return Field, astuple(self)
 
 
 def _sort_of(column: pa.ChunkedArray) -> Sort | None:

@@ -5,7 +5,9 @@ Source: the language's specification, section 4 (fields) and section 5 (the firs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +24,15 @@ STATE_METRIC_V1 = {"latency_ms": "ema_latency_ms", "tok_s": "ema_tok_s", "succes
 _PRICES = ("price_in", "price_out")
 OBSERVED: dict[Version, tuple[str, ...]] = {V1: ("*quality", "quality", *STATE_METRIC_V1, *_PRICES), V2: _PRICES}
 """The columns that observed metrics have a part in."""
+_NO_METRICS: Mapping[str, float] = {}
+_OF_ENGINE = frozenset({"credits", "*partner"})  # which are worked out in other ways
+
+
+class Source(NamedTuple):
+    """Where a value may come from: observed metrics, or the offer itself."""
+
+    live: bool
+    name: str
 
 
 class Part(NamedTuple):
@@ -29,22 +40,22 @@ class Part(NamedTuple):
 
     rows: Any
     offers: int
-    places: list[tuple[str, Any]]
+    places: list[tuple[str, Sequence[int]]]
 
     @classmethod
     def whole(cls, index: CatalogIndex, health: Health) -> Part:
         """Give the part that is every offer."""
-        return cls(slice(None), index.size, [(key, index.rows_by_key.get(key, [])) for key in health.ema])
+        return cls(slice(None), index.size, list(zip(health.ema, index.rows_under(health.ema), strict=True)))
 
     @classmethod
     def under(cls, index: CatalogIndex, keys: Sequence[str]) -> Part:
         """Give the offers under some keys of observed metrics."""
         rows: list[int] = []
-        places = []
-        for key in keys:
+        places: list[tuple[str, Sequence[int]]] = []
+        for key, found in zip(keys, index.rows_under(keys), strict=True):
             first = len(rows)
-            rows += index.rows_by_key.get(key, [])
-            places.append((key, slice(first, len(rows))))
+            rows += found
+            places.append((key, range(first, len(rows))))
         return cls(np.array(rows, dtype=np.intp), len(rows), places)
 
 
@@ -56,31 +67,59 @@ def column(name: str, index: CatalogIndex, health: Health, version: Version, par
         codes, names = index.catalog.strings("tier")
         worth = np.array([{"partner": 1.0, "marketplace": 0.5}.get(tier, 0.0) for tier in names] or [0.0])
         return np.asarray(np.where(codes < 0, 0.0, worth[codes])[part.rows])
-    if name == "*quality":
-        quality = first_known(observed("last_quality_eval", health, part), index.known("quality_hint")[part.rows], 0.5)
-        return clamp01(quality)
-    default = float(index.catalog.fields[name].default)
-    known = index.known(name)[part.rows]
-    if version == V1:
-        if name == "quality":
-            hint = index.known("quality_hint")[part.rows]
-            return first_known(observed("last_quality_eval", health, part), hint, default)
-        if name in STATE_METRIC_V1:
-            return first_known(observed(STATE_METRIC_V1[name], health, part), default)
-        if name in _PRICES:
-            return first_known(observed(name, health, part), known, default)
-    if name in _PRICES:
-        return first_known(known, observed(name, health, part), default)
-    return first_known(known, default)
+    known = [
+        observed(source.name, health, part) if source.live else index.known(source.name)[part.rows]
+        for source in sources_of(name, version)
+    ]
+    values = first_known(*known, default_of(name, index))
+    return clamp01(values) if name == "*quality" else values
+
+
+def value_at(name: str, index: CatalogIndex, version: Version, row: int, metrics: Mapping[str, float]) -> float:
+    """Give what `column` has for one offer, of which these metrics are observed; of `OBSERVED` columns alone."""
+    for live, source in sources_of(name, version):
+        value = metrics.get(source, math.nan) if live else index.known(source).item(row)
+        if value == value:
+            break
+    else:
+        value = default_of(name, index)
+    value += 0.0
+    return min(max(value, 0.0), 1.0) if name == "*quality" else value
+
+
+@cache
+def sources_of(name: str, version: Version) -> tuple[Source, ...]:
+    """Give where the values of a column come from, the first that is known being taken."""
+    if version == V2:
+        return (Source(False, name), Source(True, name)) if name in _PRICES else (Source(False, name),)
+    if name in ("quality", "*quality"):
+        return Source(True, "last_quality_eval"), Source(False, "quality_hint")
+    if name in STATE_METRIC_V1:
+        return (Source(True, STATE_METRIC_V1[name]),)
+    return (Source(True, name), Source(False, name)) if name in _PRICES else (Source(False, name),)
+
+
+def is_offers_own(name: str, version: Version) -> bool:
+    """Say whether a column is what the catalog has, or else its default."""
+    return name not in _OF_ENGINE and sources_of(name, version) == (Source(False, name),)
+
+
+def default_of(name: str, index: CatalogIndex) -> float:
+    """Give the value of a column where nothing is known."""
+    return 0.5 if name == "*quality" else float(index.catalog.fields[name].default)
 
 
 def observed(metric: str, health: Health, part: Part) -> Doubles:
     """Give a metric of the live state for each offer of a part, NaN where there is none."""
     values = np.full(part.offers, np.nan)
+    offers: list[int] = []
+    found: list[float] = []
     for key, places in part.places:
-        metrics = health.ema.get(key, {})
-        if metric in metrics:
-            values[places] = metrics[metric]
+        value = health.ema.get(key, _NO_METRICS).get(metric)
+        if value is not None:
+            offers += places
+            found += [value] * len(places)
+    values[offers] = found
     return values
 
 

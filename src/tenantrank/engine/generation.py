@@ -9,6 +9,7 @@ from tenantrank.catalog.health import Health
 from tenantrank.engine.clauses import clause_masks
 from tenantrank.engine.compiled import Compiled
 from tenantrank.engine.given import NO_REQUEST
+from tenantrank.engine.lines import copied
 from tenantrank.engine.recent import Recent
 from tenantrank.engine.request import FILTERED_BY, Request
 from tenantrank.engine.running import NOT_READY, Prepared, Ready
@@ -52,10 +53,30 @@ class Generation:
 
         Rankings go on under the other one meanwhile, and the first ones under this do not wait for it.
         """
+        shared = before.compiled.index is self.compiled.index
         for version, prepared in tuple(before._plain.items()):
-            if prepared.ready is not None:
-                self.plain(version).ready_for(self.compiled.programs[version])
+            ready = prepared.ready
+            if ready is not None:
+                programs = self.compiled.programs[version]
+                if shared:
+                    own = self._plain.setdefault(version, self._plain_as(prepared))
+                else:
+                    own = self.plain(version)
+                    if programs.count:  # as many as before
+                        own.view.observations.take_orders(prepared.view.observations, programs.held.fields)
+                own.ready_for(programs, ready.framed if shared else None)
         return self
+
+    def _plain_as(self, before: Prepared) -> Prepared:
+        """Give the request that asks for nothing, made ready as under another health, where little is different."""
+        view, earlier = self.view(before.view.version), before.view
+        if view.version == V1:  # reads of the live state what its scorers are, and the envelope
+            return self._prepare(V1, NO_REQUEST)
+        rows = before.live_rows
+        if view.breaker_open is not earlier.breaker_open or view.disabled is not earlier.disabled:
+            rows = copied(rows)
+            rows[op.BREAKER_OPEN], rows[op.DISABLED] = view.breaker_open, view.disabled
+        return Prepared(view, rows, before.request_columns)
 
     def ready_as(self, ready: Ready) -> Ready:
         """Give what is ready here for the set of programs that something else is ready for, if there is any."""

@@ -7,8 +7,9 @@ past the last offer are never set.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,25 @@ from tenantrank.catalog import Catalog
 from tenantrank.engine.lines import zeros
 from tenantrank.engine.observed import Statements
 from tenantrank.policy.signature import STATE_FIELDS, V1, V2, VERSIONS, Version
+from tenantrank_kernels import handle_of, mark_rows
 
 Bits = NDArray[np.uint64]
+Codes = NDArray[np.int32]
 Atom = tuple[str, str]
 
 EVERY_OFFER = 0
 NO_OFFER = 1
-_ABSENT = -2  # no row has this dictionary code
 _FIRST_CAPACITY = 64
+_COLUMNS = {
+    "provider": "provider_id",
+    "family": "model_family",
+    "tier": "tier",
+    "own_tier": "tier",
+    "min_tier": "tier",
+    "scope": "scope",
+    "unscoped": "scope",
+}
+"""The column that conditions on a name look at."""
 _FIRST_ROW = 2  # of what has a name; those before are `EVERY_OFFER` and `NO_OFFER`
 
 
@@ -45,6 +57,9 @@ class CatalogIndex:
         self.words = max(8, -(-self.size // 512) * 8)
         self.width = self.words * 64
         self._lock = threading.Lock()
+        self._known: dict[str, NDArray[np.float64]] = {}
+        self._rows_by_key: dict[str, list[int]] = {}
+        self._codes: dict[str, dict[str, int]] = {}
         self._row_of: dict[Atom, int] = {}  # in the order of their rows, without gaps
         self._rows: Bits = zeros(_FIRST_CAPACITY * self.words, np.uint64).reshape(-1, self.words)
         self._rows[EVERY_OFFER] = self.pack(np.ones(self.size, dtype=bool))
@@ -59,13 +74,21 @@ class CatalogIndex:
             row_of = other._row_of.copy()
         rows = zeros(max(_FIRST_CAPACITY, 2 * len(row_of)) * self.words, np.uint64).reshape(-1, self.words)
         rows[EVERY_OFFER] = self._rows[EVERY_OFFER]
-        held = 0
+        # Conditions that look at the same property of offers are marked together, unless one code is in two of them.
+        together: dict[int, list[tuple[Codes, dict[int, int]]]] = {}
         for atom, row in row_of.items():
-            holds = np.asarray(self._holds(*atom), dtype=bool)
-            if holds.any():
-                rows[row] = self.pack(holds)
-                held += 1
-        if 2 * held < len(row_of):
+            codes, held = self._codes_of(*atom)
+            passes = together.setdefault(id(codes), [])
+            for _, row_by_code in passes:
+                if row_by_code.keys().isdisjoint(held):
+                    break
+            else:
+                row_by_code = {}
+                passes.append((codes, row_by_code))
+            row_by_code.update(dict.fromkeys(held, row))
+        for codes, row_by_code in chain.from_iterable(together.values()):
+            self._mark(codes, row_by_code, rows)
+        if 2 * np.count_nonzero(rows[_FIRST_ROW : _FIRST_ROW + len(row_of)].any(axis=1)) < len(row_of):
             return False
         self._row_of, self._rows = row_of, rows
         return True
@@ -86,10 +109,11 @@ class CatalogIndex:
         row = self._row_of.get(atom)
         if row is not None:
             return row
-        holds = np.asarray(self._holds(*atom), dtype=bool)
-        if not holds.any():
+        bits = zeros(self.words, np.uint64)
+        codes, held = self._codes_of(*atom)
+        self._mark(codes, dict.fromkeys(held, 0), bits)
+        if not bits.any():
             return NO_OFFER
-        bits = self.pack(holds)
         with self._lock:
             row = self._row_of.get(atom)
             if row is None:
@@ -123,9 +147,11 @@ class CatalogIndex:
 
     def known(self, field: str) -> NDArray[np.float64]:
         """Give a Num field as the catalog holds it, (size,), NaN where unknown."""
-        if field in STATE_FIELDS or field not in self.catalog.fields:
-            return np.full(self.size, np.nan)
-        return self.catalog.numbers(field)
+        known = self._known.get(field)
+        if known is None:
+            told = field not in STATE_FIELDS and field in self.catalog.fields
+            known = self._known[field] = self.catalog.numbers(field) if told else np.full(self.size, np.nan)
+        return known
 
     def row_of_offer(self, offer_id: str) -> int:
         """Give the catalog row of an offer; KeyError for an id that is not in the catalog."""
@@ -145,27 +171,51 @@ class CatalogIndex:
         """The catalog rows of each provider and model family, ascending."""
         return {(provider, family): rows for provider, family, rows in self._by_pair()}
 
-    @cached_property
-    def rows_by_key(self) -> dict[str, list[int]]:
-        """The catalog rows of each ``"<provider>|<family>"``, the key of observed metrics."""
+    def rows_under(self, keys: Collection[str]) -> list[list[int]]:
+        """Give the catalog rows of each of some ``"<provider>|<family>"``, the keys of observed metrics."""
+        known = self._rows_by_key
+        lacking = [key for key in keys if key not in known]
+        if lacking:
+            known.update(self._found_under(lacking))
+        return [known.get(key, []) for key in keys]
+
+    def _found_under(self, keys: Sequence[str]) -> dict[str, list[int]]:
+        """Give the rows of those keys under which there are any."""
+        provider_of, family_of = self._code_of("provider_id"), self._code_of("model_family")
+        pairs, pair_keys = [], []
+        for key in keys:
+            at = key.find("|")
+            while at >= 0:  # names may have one in them
+                provider, family = provider_of.get(key[:at]), family_of.get(key[at + 1 :])
+                if provider is not None and family is not None:
+                    pairs.append(provider << 32 | family)
+                    pair_keys.append(key)
+                at = key.find("|", at + 1)
         found: dict[str, list[int]] = {}
-        for provider, family, rows in self._by_pair():
-            known = found.setdefault(f"{provider}|{family}", rows)
-            if known is not rows:  # another pair of the same key
-                known += rows
+        if pairs:
+            codes, order = self._pairs
+            first, end = (np.searchsorted(codes, pairs, side).tolist() for side in ("left", "right"))
+            for key, begin, stop in zip(pair_keys, first, end, strict=True):
+                if begin < stop:
+                    found[key] = found.get(key, []) + order[begin:stop].tolist()
         return found
 
-    def _by_pair(self) -> Iterator[tuple[str, str, list[int]]]:
-        providers, provider_names = self.catalog.strings("provider_id")
-        families, family_names = self.catalog.strings("model_family")
-        codes = providers.astype(np.int64) * len(family_names) + families
+    @cached_property
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        """The code of each offer's provider and family together, ascending, and the rows in that order."""
+        codes = self.catalog.strings("provider_id")[0].astype(np.int64) << 32
+        codes |= self.catalog.strings("model_family")[0]
         order = np.argsort(codes, kind="stable")
-        ends = np.flatnonzero(np.diff(codes[order], append=-1)) + 1
+        return codes[order], order
+
+    def _by_pair(self) -> Iterator[tuple[str, str, list[int]]]:
+        _, provider_names = self.catalog.strings("provider_id")
+        _, family_names = self.catalog.strings("model_family")
+        codes, order = self._pairs
+        ends = np.flatnonzero(np.diff(codes, append=-1)) + 1
         rows, first = order.tolist(), 0
-        for provider, family, end in zip(
-            providers[order[ends - 1]].tolist(), families[order[ends - 1]].tolist(), ends.tolist(), strict=True
-        ):
-            yield provider_names[provider], family_names[family], rows[first:end]
+        for code, end in zip(codes[ends - 1].tolist(), ends.tolist(), strict=True):
+            yield provider_names[code >> 32], family_names[code & 0xFFFFFFFF], rows[first:end]
             first = end
 
     def provider_values(self, by_provider: Any, default: Any, dtype: Any) -> NDArray[Any]:
@@ -199,35 +249,54 @@ class CatalogIndex:
             for version in VERSIONS
         }
 
-    def _holds(self, kind: str, name: str) -> Any:
+    def _mark(self, codes: Codes, row_by_code: Mapping[int, int], rows: Bits) -> None:
+        """Set the bits of the offers with some codes in some rows."""
+        row_of = np.full(max(row_by_code, default=-1) + 2, -1, dtype=np.int32)
+        for code, row in row_by_code.items():
+            row_of[code + 1] = row
+        # Codes behind the last of these have no row either.
+        mark_rows(handle_of(codes), self.size, handle_of(row_of), len(row_of), self.words, handle_of(rows))
+
+    def _codes_of(self, kind: str, name: str) -> tuple[Codes, list[int]]:
+        """Give codes of what a condition looks at, (size,), the same array for the same property, and of those with
+        which it holds.
+        """
         if kind == "flag":
-            flags = self.catalog.flags(name)
-            return (flags == 1) | ((flags < 0) & bool(self.catalog.fields[name].default))
+            unknown = bool(self.catalog.fields[name].default)
+            return self.catalog.flags(name).astype(np.int32), [1, -1] if unknown else [1]
         if kind == "capability":
-            return self.catalog.capability(name) == 1
+            return self.catalog.capability(name).astype(np.int32), [1]
         if kind == "served_by":
-            own = self._named("peer_id", name)
-            codes, _ = self.catalog.strings("peer_id")
-            return own | (self._named("provider_id", name) & (codes < 0))
-        if kind == "tier":
-            codes, _ = self.catalog.strings("tier")
-            return self._named("tier", name) | ((codes < 0) & (name == "fallback"))
-        if kind == "min_tier":
-            return self._tier_ranks() >= self.catalog.fields.tier_order.index(name)
-        if kind == "unscoped":
-            codes, _ = self.catalog.strings("scope")
-            return codes < 0
-        column = {"provider": "provider_id", "family": "model_family", "own_tier": "tier", "scope": "scope"}[kind]
-        return self._named(column, name)
-
-    def _named(self, column: str, name: str) -> Any:
+            codes, code_of = self._servers
+            return codes, code_of.get(name, [])
+        column = _COLUMNS[kind]
         codes, names = self.catalog.strings(column)
-        code = names.index(name) if name in names else _ABSENT
-        return np.equal(codes, code)
+        if kind == "unscoped":
+            return codes, [-1]
+        if kind == "min_tier":
+            order = self.catalog.fields.tier_order
+            rank_of = {tier: rank for rank, tier in enumerate(order)}
+            ranks = [rank_of.get(each, -1) for each in ("fallback", *names)]
+            return codes, [code for code, rank in enumerate(ranks, -1) if rank >= rank_of[name]]
+        code = self._code_of(column).get(name)
+        held = [] if code is None else [code]
+        return codes, [*held, -1] if kind == "tier" and name == "fallback" else held
 
-    def _tier_ranks(self) -> NDArray[np.int64]:
-        order = self.catalog.fields.tier_order
-        codes, names = self.catalog.strings("tier")
-        ranks = np.array([order.index(name) if name in order else -1 for name in names] or [-1])
-        missing = order.index("fallback") if "fallback" in order else -1
-        return np.where(codes < 0, missing, ranks[codes])
+    def _code_of(self, column: str) -> dict[str, int]:
+        """Give the code of each name of a column of strings."""
+        found = self._codes.get(column)
+        if found is None:
+            _, names = self.catalog.strings(column)
+            found = self._codes[column] = {name: code for code, name in reversed(list(enumerate(names)))}
+        return found
+
+    @cached_property
+    def _servers(self) -> tuple[Codes, dict[str, list[int]]]:
+        """Who serves each offer, as codes, and those of each name: the peer, else the provider."""
+        peers, peer_names = self.catalog.strings("peer_id")
+        providers, _ = self.catalog.strings("provider_id")
+        further = len(peer_names)
+        codes_of: dict[str, list[int]] = {name: [code] for name, code in self._code_of("peer_id").items()}
+        for name, code in self._code_of("provider_id").items():
+            codes_of.setdefault(name, []).append(code + further)
+        return np.where(peers < 0, providers + further, peers).astype(np.int32), codes_of

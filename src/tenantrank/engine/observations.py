@@ -2,85 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
+from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenantrank.engine.lines import copied, zeros
+from tenantrank.engine.lines import copied
+from tenantrank.engine.orders import KINDS, Layout, Moved, Order
 from tenantrank.engine.programs import Held, Programs
-from tenantrank.engine.shorts import fill_scale, shorts_of
-from tenantrank_kernels import Frame, bind_programs, entry_point, fill_order, frames, mend_order
+from tenantrank_kernels import Frame, bind_programs, entry_point, frames, handle_of
 
-_MARKS = 256  # marks of an order, about, where more would take more memory than these octets
-_MARKED = 1 << 16
 _FEW = 8  # moved rows up to which they are put into their places one by one
 _BOUND_AT_ONCE = 2048  # programs, which takes some tenths of a millisecond
 _ANY_FIELD = -1
-_BY_VALUE = 3  # the first of an order's parts that is made by sorting
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Order:
-    """A column's rows by value, as `frames` describes its parts."""
-
-    singles: NDArray[np.float32]
-    shorts: NDArray[np.uint16]
-    scale: NDArray[np.float64]
-    order: NDArray[np.int32]
-    falling: NDArray[np.int32]
-    ordered: NDArray[np.float64]
-    run_first: NDArray[np.int32]
-    run_end: NDArray[np.int32]
-    marks: NDArray[np.uint64]
-
-    @property
-    def parts(self) -> tuple[NDArray[Any], ...]:
-        """The arrays in the order of a frame's tables."""
-        return (
-            self.singles,
-            self.shorts,
-            self.scale,
-            self.order,
-            self.falling,
-            self.ordered,
-            self.run_first,
-            self.run_end,
-            self.marks,
-        )
-
-    def mended(
-        self, before: NDArray[np.float64], now: NDArray[np.float64], rows: NDArray[np.intp], shift: int, words: int
-    ) -> Order:
-        """Give the order of a column that differs in a few rows."""
-        other = Order(*map(copied, self.parts))
-        other.singles[rows] = _singles_of(now[rows])
-        mend_order(rows, before[rows], now[rows], shift, words, *other.parts[_BY_VALUE:])
-        fill_scale(other.ordered, other.scale)
-        if np.array_equal(other.scale, self.scale):
-            other.shorts[rows] = shorts_of(now[rows], self.scale)
-        else:
-            other.shorts[:] = shorts_of(now, other.scale)
-        return other
-
-
-_UNMADE = Order(
-    np.zeros(0, np.float32),
-    np.zeros(0, np.uint16),
-    np.zeros(0, np.float64),
-    np.zeros(0, np.int32),
-    np.zeros(0, np.int32),
-    np.zeros(0, np.float64),
-    np.zeros(0, np.int32),
-    np.zeros(0, np.int32),
-    np.zeros(0, np.uint64),
-)
+_TABLES = frames.ROWS  # of a frame, with one array for each field
+_EACH_TABLE = slice(0, _TABLES)
+_ARRAYS = (frames.ROWS, frames.LIVE_ROWS, frames.REQUEST_COLUMNS, frames.CODE, frames.NUMBERS, frames.CUTS)
+# How many things have an object is known where one thread runs at a time.
+_COUNTED = getattr(sys, "_is_gil_enabled", lambda: True)()
+_HELD = [object()]
+_ONCE = getrefcount(_HELD[0])  # of what one thing has
 _NO_CUTS: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+_NO_NUMBERS: NDArray[np.float64] = np.zeros(0)
 _NO_FIELDS: frozenset[int] = frozenset()
+_UNMADE = Order(Layout(0, 0, 0, 0, (0,) * len(KINDS), (0,) * len(KINDS), 0), np.zeros(0, np.uint64))
 
 
 @cache
@@ -89,32 +39,39 @@ def binder() -> Any:
     return bind_programs if frames.PLAIN else entry_point(bind_programs, 5)
 
 
-class Framed(NamedTuple):
-    """A frame, the programs that it is good for, and what else it binds that may be replaced by something longer."""
+class Spare(NamedTuple):
+    """A column and its order, of observations that differ in some rows of it."""
 
-    frame: Frame
-    held: Held
-    tables: list[Frame]
-    rows: NDArray[np.uint64]
-    cuts: NDArray[np.int32]
+    column: NDArray[np.float64]
+    order: Order
+    rows: Iterable[int]
 
-    def binds(self, held: Held, tables: list[Frame], rows: NDArray[np.uint64], cuts: NDArray[np.int32]) -> bool:
-        """Say whether the frame binds these very arrays."""
-        own = self.held
-        return (
-            own.code is held.code
-            and own.numbers is held.numbers
-            and self.tables is tables
-            and self.rows is rows
-            and self.cuts is cuts
+    def is_free(self) -> bool:
+        """Say whether nothing else has any of it: views and frames have the memory too."""
+        if not (_COUNTED and getrefcount(self.column) == _ONCE and getrefcount(self.column.base) == _ONCE):
+            return False
+        return self.order is _UNMADE or (
+            getrefcount(self.order) == getrefcount(self.order.memory) == getrefcount(self.order.memory.base) == _ONCE
         )
 
 
-class Moved(NamedTuple):
-    """Rows of a column that are not what they were, and their values now."""
+class Framed(NamedTuple):
+    """A frame, the programs that it is good for, and the arrays that it binds."""
 
-    rows: NDArray[np.intp]
-    values: NDArray[np.float64]
+    frame: Frame
+    held: Held
+    arrays: tuple[Any, ...]
+
+    def binds(self, held: Held, tables: Frame, rows: NDArray[np.uint64], cuts: NDArray[np.int32]) -> bool:
+        """Say whether the frame binds these very arrays."""
+        own_tables, own_rows, _, _, code, numbers, own_cuts = self.arrays
+        return (
+            code is held.code
+            and numbers is held.numbers
+            and own_tables is tables
+            and own_rows is rows
+            and own_cuts is cuts
+        )
 
 
 class Observations:
@@ -131,56 +88,89 @@ class Observations:
         self.columns = list(columns)
         self.size = size
         self.words = words
-        # More marks make cuts cheaper, as long as those of some columns stay in the second cache.
-        self._shift = (max(1, size) // _MARKS).bit_length()
-        while self._shift and (size >> self._shift - 1) * words * 8 <= _MARKED:
-            self._shift -= 1
-        self._mark_count = -(-size // (1 << self._shift)) + 1
+        self._layout = Layout.of(size, words)
         self._orders: list[Order] = [_UNMADE] * len(columns)
-        self._tables = [Frame(self.columns), *(Frame(parts) for parts in self._parts())]
+        self._tables = Frame([*self.columns, *(part for part in _UNMADE.parts for _ in columns)])
         self._programs: Programs | None = None
         self._cuts = _NO_CUTS
         self._bound = 0
         self._ordered = self._stale = _NO_FIELDS
+        self._spares: dict[int, Spare] = {}
         self._lock = threading.Lock()
 
     def changed(self, moved: Mapping[int, Moved]) -> Observations:
         """Give observations that differ in some rows of some columns; all else is shared."""
         other = object.__new__(Observations)
         other.columns = list(self.columns)
-        other.size, other.words = self.size, self.words
-        other._shift, other._mark_count = self._shift, self._mark_count
+        other.size, other.words, other._layout = self.size, self.words, self._layout
         other._lock = threading.Lock()
-        other._stale = frozenset(moved)
         with self._lock:
-            other._orders, other._tables = list(self._orders), list(self._tables)
+            other._orders, other._tables = list(self._orders), self._tables
             other._programs, other._bound, other._ordered = self._programs, self._bound, self._ordered
-            other._cuts = self._cuts.copy()
-            other._stale |= self._stale
-        for field, (rows, values) in moved.items():
-            column = self.columns[field].copy()
-            column[rows] = values
+            other._cuts = copied(self._cuts)
+            other._stale = self._stale.union(moved)
+            other._spares = {}
+        orders = {}
+        for field, change in moved.items():
+            column, order = self._mended(field, change)
             other.columns[field] = column
-            other._tables[0] = other._tables[0].replaced(field, column)
-            earlier = other._orders[field]
-            if earlier is _UNMADE:
-                continue
-            if len(rows) <= _FEW:
-                other._hold(field, earlier.mended(self.columns[field], column, rows, self._shift, self.words))
-            else:
-                other._make_order(field)
+            orders[field] = order
+            if len(change) <= _FEW:
+                # What one of the two has becomes the next one's, once nobody else has it.
+                self._spares[field] = Spare(column, order, change)
+                other._spares[field] = Spare(self.columns[field], self._orders[field], change)
+        if orders:
+            other._hold(orders)
         return other
+
+    def _mended(self, field: int, moved: Moved) -> tuple[NDArray[np.float64], Order]:
+        """Give a column in which some rows have other values, and its order where there is one."""
+        before, earlier, spare = self.columns[field], self._orders[field], self._spares.pop(field, None)
+        made = earlier is not _UNMADE
+        if len(moved) > _FEW:
+            column = copied(before)
+            column[list(moved)] = list(moved.values())
+            return column, Order.all_of([column], self._layout)[0] if made else _UNMADE
+        if spare is not None and (spare.order is not _UNMADE) == made and spare.is_free():
+            column, order = spare.column, spare.order
+            moved = {**{row: before.item(row) for row in spare.rows}, **moved}
+        else:
+            column, order = copied(before), earlier.copied() if made else _UNMADE
+        if made:
+            order.mend(column, moved)
+        else:
+            column[list(moved)] = list(moved.values())
+        return column, order
 
     def with_column(self, field: int, column: NDArray[np.float64]) -> Observations:
         """Give observations that differ in one whole column, whose order is made when a program needs it."""
         other = self.changed({})
         other.columns[field] = column
         other._ordered, other._stale = _NO_FIELDS, other._stale | {field}
-        other._orders[field] = _UNMADE
-        other._tables[0] = other._tables[0].replaced(field, column)
-        for table, part in enumerate(_UNMADE.parts, 1):
-            other._tables[table] = other._tables[table].replaced(field, part)
+        other._hold({field: _UNMADE})
         return other
+
+    def take_orders(self, other: Observations, fields: Iterable[int]) -> None:
+        """Have the orders that observations of another catalog have of some columns that are the same here, or nearly.
+
+        To be called before any order is made here, of as many columns that mean the same.
+        """
+        if other.size != self.size:
+            return
+        taken = {}
+        for field in fields:
+            order = other._orders[field]
+            if order is _UNMADE:
+                continue
+            column, earlier = self.columns[field], other.columns[field]
+            rows = np.flatnonzero(column != earlier)
+            if 0 < len(rows) <= _FEW:
+                order = order.copied()
+                order.mend(copied(earlier), dict(zip(rows.tolist(), column[rows].tolist(), strict=True)))
+            if len(rows) <= _FEW:
+                taken[field] = order
+        if taken:
+            self._hold(taken)
 
     def frame_of(
         self,
@@ -192,8 +182,9 @@ class Observations:
     ) -> Framed:
         """Give a frame that is good for the programs there are now.
 
-        ``rows_of`` gives the atoms made so far; it is asked after the programs are. ``before`` is what this gave last
-        for the same rows and columns; its frame is kept where no array that it binds had to grow.
+        ``rows_of`` gives the atoms made so far; it is asked after the programs are. ``before`` is what was given last,
+        by these observations or others of the same catalog: its frame is kept where all arrays are the same, and most
+        of it where some are.
         """
         with self._lock:
             held = programs.held
@@ -201,25 +192,20 @@ class Observations:
                 self._programs, self._bound, self._cuts = programs, 0, _NO_CUTS
                 self._stale = _NO_FIELDS
             if held.fields is not self._ordered:
-                for field in held.fields:
-                    if self._orders[field] is _UNMADE:
-                        self._make_order(field)
+                self._make_orders(held.fields)
                 self._ordered = held.fields
             if len(self._cuts) < len(held.numbers):
                 cuts = np.zeros(len(held.numbers), dtype=np.int32)
                 cuts[: len(self._cuts)] = self._cuts
                 self._cuts = cuts
-            rows = rows_of()
-            if before is not None and before.binds(held, self._tables, rows, self._cuts):
-                frame = before.frame
-            else:
-                frame = self._frame(rows, live_rows, request_columns, held.code, held.numbers, self._cuts)
+            arrays = self._tables, rows_of(), live_rows, request_columns, held.code, held.numbers, self._cuts
+            frame = self._frame(*arrays) if before is None else self._frame_like(before, arrays)
             for field in self._stale:
                 self._bind(frame, held, 0, self._bound, field)
             self._stale = _NO_FIELDS
             self._bind(frame, held, self._bound, held.programs, _ANY_FIELD)
             self._bound = held.programs
-            return Framed(frame, held, self._tables, rows, self._cuts)
+            return Framed(frame, held, arrays)
 
     def extended(self, framed: Framed, programs: Programs, rows: NDArray[np.uint64]) -> Held | None:
         """Have a frame be good for the programs that there are now, as `frame_of` does, and give these programs.
@@ -251,11 +237,9 @@ class Observations:
     ) -> Frame:
         """Give a frame for code that is no program."""
         with self._lock:
-            for field in fields:
-                if self._orders[field] is _UNMADE:
-                    self._make_order(field)
+            self._make_orders(fields)
             cuts = np.zeros(len(numbers), dtype=np.int32)
-            return self._frame(rows, live_rows, _UNMADE.ordered, code, numbers, cuts)
+            return self._frame(self._tables, rows, live_rows, _NO_NUMBERS, code, numbers, cuts)
 
     @staticmethod
     def _bind(frame: Frame, held: Held, first: int, end: int, field: int) -> None:
@@ -263,44 +247,44 @@ class Observations:
         for begin in range(first, end, _BOUND_AT_ONCE):
             binder()(frame.handle, held.begins, begin, min(end, begin + _BOUND_AT_ONCE), field)
 
-    def _frame(self, *arrays: NDArray[Any]) -> Frame:
-        sizes = (self.words, self.words * 64, self.size, len(self.columns), self._shift, self._mark_count)
-        return Frame([*self._tables, *(array.reshape(-1) for array in arrays), *sizes])
-
-    def _make_order(self, field: int) -> None:
-        values = self.columns[field]
-        order = np.argsort(values[: self.size], kind="stable").astype(np.int32)
-        made = Order(
-            _singles_of(values),
-            zeros(len(values), np.uint16),
-            np.empty(2),
-            order,
-            np.empty(self.size, dtype=np.int32),
-            np.empty(self.size),
-            np.empty(self.size, dtype=np.int32),
-            np.empty(self.size, dtype=np.int32),
-            zeros(self._mark_count * self.words, np.uint64),
+    def _frame(self, tables: Frame, *arrays: NDArray[Any]) -> Frame:
+        layout = self._layout
+        sizes = (self.words, self.words * 64, self.size, len(self.columns), layout.shift, layout.marks)
+        return Frame([*[0] * _TABLES, *arrays, *sizes]).replaced(
+            (_EACH_TABLE, [tables] * _TABLES, tables.parts(_TABLES))
         )
-        fill_order(values, order, self._shift, self.words, *made.parts[_BY_VALUE + 1 :])
-        fill_scale(made.ordered, made.scale)
-        made.shorts[:] = shorts_of(values, made.scale)
-        self._hold(field, made)
 
-    def _hold(self, field: int, made: Order) -> None:
-        """Have a field's order, in tables of their own."""
-        tables = list(self._tables)
-        for table, part in enumerate(made.parts, 1):
-            tables[table] = tables[table].replaced(field, part)
-        # An interrupt between the two leaves an order that is made again.
-        self._tables = tables
-        self._orders[field] = made
+    def _frame_like(self, before: Framed, arrays: tuple[Any, ...]) -> Frame:
+        """Give the frame of some arrays, of which most are those of another frame."""
+        changes: list[tuple[Any, Any, Any]] = [
+            (place, array, handle_of(array))
+            for place, array, other in zip(_ARRAYS, arrays[1:], before.arrays[1:], strict=True)
+            if array is not other
+        ]
+        tables = arrays[0]
+        if tables is not before.arrays[0]:
+            changes.append((_EACH_TABLE, [tables] * _TABLES, tables.parts(_TABLES)))
+        return before.frame.replaced(*changes) if changes else before.frame
 
-    def _parts(self) -> list[list[NDArray[Any]]]:
-        return [list(parts) for parts in zip(*(order.parts for order in self._orders), strict=True)]
+    def _make_orders(self, fields: Iterable[int]) -> None:
+        """Make the orders of some columns where they are not there."""
+        lacking = [field for field in fields if self._orders[field] is _UNMADE]
+        if lacking:
+            made = Order.all_of([self.columns[field] for field in lacking], self._layout)
+            self._hold(dict(zip(lacking, made, strict=True)))
 
-
-def _singles_of(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    singles = zeros(len(values), np.float32)
-    with np.errstate(over="ignore", under="ignore"):
-        singles[:] = values
-    return singles
+    def _hold(self, orders: Mapping[int, Order]) -> None:
+        """Have the orders of some fields, and their columns as they are now, in tables of one's own."""
+        fields, columns = len(self.columns), self.columns
+        changes = [
+            (
+                slice(field, None, fields),
+                [columns[field], *[order.memory] * (_TABLES - 1)],
+                (handle_of(columns[field]), *order.handles),
+            )
+            for field, order in orders.items()
+        ]
+        # An interrupt between the two leaves orders that are made again.
+        self._tables = self._tables.replaced(*changes)
+        for field, order in orders.items():
+            self._orders[field] = order

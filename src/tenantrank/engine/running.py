@@ -160,15 +160,15 @@ class Prepared:
         columns = np.concatenate([part.request_columns for part in parts])
         return cls(parts[0].view, rows, columns)
 
-    def ready_for(self, programs: Programs) -> Ready:
-        """Give a frame that is good for all programs there are now."""
+    def ready_for(self, programs: Programs, like: Framed | None = None) -> Ready:
+        """Give a frame that is good for all programs there are now; it may be ``like`` one under another health."""
         ready = self.ready
         if ready is None or ready.programs is not programs or ready.held.programs != programs.count:
             with self._lock:
-                ready = self.ready = self._ready_for(programs, self.ready)
+                ready = self.ready = self._ready_for(programs, self.ready, like)
         return ready
 
-    def _ready_for(self, programs: Programs, before: Ready | None) -> Ready:
+    def _ready_for(self, programs: Programs, before: Ready | None, like: Framed | None) -> Ready:
         view, index = self.view, self.view.index
         if before is not None and before.programs is not programs:
             before = None
@@ -177,7 +177,7 @@ class Prepared:
             lambda: index.rows,
             self.live_rows,
             self.request_columns,
-            None if before is None else before.framed,
+            like if before is None else before.framed,
         )
         # A new policy seldom takes more than the end of arrays that are there: what is bound to them stands.
         if before is not None and before.serves(framed, index.words):
@@ -207,7 +207,7 @@ class Prepared:
         index, held = self.view.index, programs.held
         frame = self.view.observations.frame(held.code, held.numbers, held.fields, index.rows, self.live_rows)
         bind_programs(frame.handle, held.begins, 0, held.programs, -1)
-        return Ready(programs, held, Framed(frame, held, [], index.rows, np.zeros(0, dtype=np.int32)), index)
+        return Ready(programs, held, Framed(frame, held, ()), index)
 
 
 def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from functools import cached_property
 
@@ -11,13 +12,27 @@ from numpy.typing import NDArray
 from tenantrank.catalog.costs import EVERY, Rows, Tokens, expected_costs
 from tenantrank.catalog.health import Health
 from tenantrank.catalog.schema import EXPECTED_COST
-from tenantrank.engine.columns import OBSERVED, Part, clamp01, column, first_known, observed
+from tenantrank.engine.columns import (
+    OBSERVED,
+    Part,
+    clamp01,
+    column,
+    default_of,
+    first_known,
+    is_offers_own,
+    observed,
+    value_at,
+)
 from tenantrank.engine.index import Bits, CatalogIndex
-from tenantrank.engine.observations import Moved, Observations
+from tenantrank.engine.lines import zeros
+from tenantrank.engine.observations import Observations
+from tenantrank.engine.orders import Moved
 from tenantrank.engine.request import Request
 from tenantrank.policy.signature import V1, Version
 from tenantrank_kernels import opcodes as op
 
+_FEW = 32  # rows that may have changed up to which each is looked at by itself
+_NOTHING: Mapping[str, float] = {}
 CAPABILITY_OF_NEED = {
     "tools": "supports_tools",
     "vision": "supports_vision",
@@ -45,24 +60,55 @@ class View:
         self.version = version
         self._health = health
         self.position = index.columns_of(version)
-        self.breaker_open = index.providers([name for name, is_open in health.breakers.items() if is_open])
-        self.disabled = index.providers(health.disabled)
+        if before is not None and health.open == before._health.open:
+            self.breaker_open: Bits = before.breaker_open
+        else:
+            self.breaker_open = index.providers(health.open)
+        if before is not None and health.disabled.keys() == before._health.disabled.keys():
+            self.disabled: Bits = before.disabled
+        else:
+            self.disabled = index.providers(health.disabled)
         self.unknown: dict[tuple[str, str], Bits] = {}
         if before is None:
-            columns = [self._padded(name) for name in self.position]
-            self.observations = Observations(columns, index.size, index.words)
+            self.observations = Observations(self._columns(), index.size, index.words)
         else:
             self.observations = self._after(before)
 
     def _after(self, before: View) -> Observations:
         """Give the observations that come after others of the same catalog; what did not change is shared."""
         moved: dict[int, Moved] = {}
-        part = Part.under(self.index, self._health.differing(before._health))
-        for name in OBSERVED[self.version] if part.offers else ():
-            self._move(name, part, before, moved)
-        if self._health.credits != before._health.credits:
+        keys = self._health.differing(before._health)
+        ema = self._health.ema
+        rows = [
+            (row, ema.get(key, _NOTHING))
+            for key, found in zip(keys, self.index.rows_under(keys), strict=True)
+            for row in found
+        ]
+        if len(rows) <= _FEW:
+            for name in OBSERVED[self.version] if rows else ():
+                self._move_few(name, rows, before, moved)
+        else:
+            part = Part.under(self.index, keys)
+            for name in OBSERVED[self.version]:
+                self._move(name, part, before, moved)
+        credits, others = self._health.credits, before._health.credits
+        if credits is not others and credits != others:
             self._move("credits", self._whole, before, moved)
         return before.observations.changed(moved) if moved else before.observations
+
+    def _move_few(
+        self, name: str, rows: list[tuple[int, Mapping[str, float]]], before: View, moved: dict[int, Moved]
+    ) -> None:
+        """Note what `_move` does of some rows, given what is observed of each: one value costs NumPy what many do."""
+        place = self.position[name]
+        earlier = before.observations.columns[place]
+        found = {}
+        for row, metrics in rows:
+            value = value_at(name, self.index, self.version, row, metrics)
+            if value != earlier.item(row):
+                found[row] = value
+        if found:
+            moved[place] = found
 
     def _move(self, name: str, part: Part, before: View, moved: dict[int, Moved]) -> None:
         """Note which rows of a column are not what they were, and what they are now."""
@@ -71,7 +117,7 @@ class View:
         differs = values != before.values(name)[part.rows]
         if differs.any():
             rows = np.arange(self.index.size) if isinstance(part.rows, slice) else part.rows
-            moved[place] = Moved(rows[differs], values[differs])
+            moved[place] = dict(zip(rows[differs].tolist(), values[differs].tolist(), strict=True))
 
     @cached_property
     def _whole(self) -> Part:
@@ -80,10 +126,21 @@ class View:
     def _observed(self, metric: str) -> NDArray[np.float64]:
         return observed(metric, self._health, self._whole)
 
-    def _padded(self, name: str) -> NDArray[np.float64]:
-        padded = np.zeros(self.index.width)
-        padded[: self.index.size] = column(name, self.index, self._health, self.version, self._whole)
-        return padded
+    def _columns(self) -> list[NDArray[np.float64]]:
+        """Give every column, padded, in their order."""
+        index = self.index
+        columns = zeros(len(self.position) * index.width, np.float64).reshape(-1, index.width)
+        defaults = np.zeros(len(self.position))
+        for place, name in enumerate(self.position):
+            if is_offers_own(name, self.version):
+                values, defaults[place] = index.known(name), default_of(name, index)
+            else:
+                values = column(name, index, self._health, self.version, self._whole)
+            # Copied, and their gaps filled for all at once: NumPy gives the interpreter lock up at every step.
+            columns[place].data[: index.size] = values.data
+        np.copyto(columns, defaults[:, np.newaxis], where=np.isnan(columns))
+        columns += 0.0  # no negative zero
+        return list(columns)
 
     def billed(self, tokens: Tokens) -> View:
         """Give what is observed where a call takes so many tokens: `expected_cost_usd` is then known."""

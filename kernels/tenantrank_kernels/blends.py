@@ -16,21 +16,8 @@ from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
 from tenantrank_kernels._compile import part
 from tenantrank_kernels.conditions import write_cut
-from tenantrank_kernels.machine import (
-    EIGHT,
-    added,
-    double_in_all,
-    doubles,
-    gathered,
-    integers,
-    longs,
-    minus,
-    rescaled,
-    store_doubles,
-    table,
-    times,
-    words,
-)
+from tenantrank_kernels.double_lanes import added, double_in_all, gathered, minus, rescaled, store_doubles, times
+from tenantrank_kernels.machine import EIGHT, doubles, integers, longs, table, words
 from tenantrank_kernels.shortfalls import FEW, rows_of_few
 from tenantrank_kernels.shorts import HALF
 from tenantrank_kernels.sums import rows_of_all

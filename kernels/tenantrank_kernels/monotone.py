@@ -15,22 +15,8 @@ from tenantrank_kernels import frames as at_
 from tenantrank_kernels import opcodes as op
 from tenantrank_kernels._compile import part
 from tenantrank_kernels.conditions import write_cut
-from tenantrank_kernels.machine import (
-    EIGHT,
-    clamped,
-    double_in_all,
-    doubles,
-    gathered,
-    integers,
-    longs,
-    lowest,
-    minus,
-    rescaled,
-    store_doubles,
-    table,
-    times,
-    words,
-)
+from tenantrank_kernels.double_lanes import clamped, double_in_all, gathered, minus, rescaled, store_doubles, times
+from tenantrank_kernels.machine import EIGHT, doubles, integers, longs, lowest, table, words
 from tenantrank_kernels.orders import first_places, last_passing, next_passing
 from tenantrank_kernels.scores import bounds_of
 

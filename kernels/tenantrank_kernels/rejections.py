@@ -14,22 +14,17 @@ from tenantrank_kernels.machine import (
     LANES,
     WORDS,
     both,
-    byte_in_all,
-    chosen_shorts,
     counted,
     either,
     integers,
     load_bits,
-    marked,
-    short_in_all,
     shorts,
     store_bits,
-    store_shorts,
     table,
-    widened,
     without,
     words,
 )
+from tenantrank_kernels.short_lanes import byte_in_all, chosen_shorts, marked, short_in_all, store_shorts, widened
 
 BYTE = 8
 MOST_DIGITS = 16

@@ -19,25 +19,17 @@ import numpy as np
 
 from tenantrank_kernels import frames as at_
 from tenantrank_kernels._compile import part, small_part
-from tenantrank_kernels.machine import (
-    LANES,
-    PIECE,
+from tenantrank_kernels.machine import LANES, PIECE, doubles, integers, longs, lowest, shorts, table, words
+from tenantrank_kernels.short_lanes import (
     at_most,
-    doubles,
     dropped,
     filled,
-    integers,
     least_short,
     lesser_shorts,
     load_shorts,
-    longs,
-    lowest,
     plus_shorts,
     short_in_all,
-    shorts,
-    table,
     times_short,
-    words,
 )
 from tenantrank_kernels.sums import write_rows
 

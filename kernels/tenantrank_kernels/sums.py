@@ -12,27 +12,18 @@ import numpy as np
 
 from tenantrank_kernels import frames as at_
 from tenantrank_kernels._compile import part, small_part
-from tenantrank_kernels.machine import (
-    LANES,
-    PIECE,
-    counted_in,
-    doubles,
+from tenantrank_kernels.machine import LANES, PIECE, counted_in, doubles, integers, longs, lowest, singles, table, words
+from tenantrank_kernels.single_lanes import (
     greater,
     greatest,
     in_all,
-    integers,
     joined,
     load_singles,
-    longs,
     lowered,
-    lowest,
     only,
     reaches,
     reaching,
-    singles,
     store_singles,
-    table,
-    words,
 )
 
 _NOTHING = np.float32(-np.inf)

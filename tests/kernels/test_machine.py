@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenantrank_kernels import handle_of, machine
+from tenantrank_kernels import double_lanes, handle_of, machine, short_lanes, single_lanes
 from tenantrank_kernels._compile import part
 from tenantrank_kernels.frames import PLAIN
 from tenantrank_kernels.machine import EIGHT, LANES, PIECE, WORDS
@@ -28,12 +28,12 @@ memory = pytest.mark.parametrize("given", [lambda array: array, handle_of], ids=
 
 @part
 def move_singles(source: Any, target: Any, at: int, to: int) -> None:
-    machine.store_singles(machine.singles(target), to, machine.load_singles(machine.singles(source), at))
+    single_lanes.store_singles(machine.singles(target), to, single_lanes.load_singles(machine.singles(source), at))
 
 
 @part
 def move_shorts(source: Any, target: Any, at: int, to: int) -> None:
-    machine.store_shorts(machine.shorts(target), to, machine.load_shorts(machine.shorts(source), at))
+    short_lanes.store_shorts(machine.shorts(target), to, short_lanes.load_shorts(machine.shorts(source), at))
 
 
 @part
@@ -43,114 +43,126 @@ def move_bits(source: Any, target: Any, at: int, to: int) -> None:
 
 @part
 def fill_singles(target: Any, value: np.float32) -> None:
-    machine.store_singles(target, 0, machine.in_all(value))
+    single_lanes.store_singles(target, 0, single_lanes.in_all(value))
 
 
 @part
 def fill_shorts(target: Any, value: np.uint16) -> None:
-    machine.store_shorts(target, 0, machine.short_in_all(value))
+    short_lanes.store_shorts(target, 0, short_lanes.short_in_all(value))
 
 
 @part
 def mark_bytes(first: Any, second: Any, marks: Any, target: Any) -> None:
-    block = machine.marked(first, marks[0], machine.byte_in_all(marks[2]))
-    machine.store_shorts(target, 0, machine.widened(machine.marked(second, marks[1], block)))
+    block = short_lanes.marked(first, marks[0], short_lanes.byte_in_all(marks[2]))
+    short_lanes.store_shorts(target, 0, short_lanes.widened(short_lanes.marked(second, marks[1], block)))
 
 
 @part
 def add_product(a: Any, b: Any, c: Any, target: Any) -> None:
-    product = machine.joined(machine.load_singles(a, 0), machine.load_singles(b, 0), machine.load_singles(c, 0))
-    machine.store_singles(target, 0, product)
+    product = single_lanes.joined(
+        single_lanes.load_singles(a, 0), single_lanes.load_singles(b, 0), single_lanes.load_singles(c, 0)
+    )
+    single_lanes.store_singles(target, 0, product)
 
 
 @part
 def combine(values: Any, rows: Any, at: int, other: float, sums: Any, differences: Any, products: Any) -> None:
-    block = machine.gathered(machine.doubles(values), machine.integers(rows), at)
-    others = machine.double_in_all(other)
-    machine.store_doubles(machine.doubles(sums), 0, machine.added(block, others))
-    machine.store_doubles(machine.doubles(differences), 0, machine.minus(block, others))
-    machine.store_doubles(machine.doubles(products), 0, machine.times(block, others))
+    block = double_lanes.gathered(machine.doubles(values), machine.integers(rows), at)
+    others = double_lanes.double_in_all(other)
+    double_lanes.store_doubles(machine.doubles(sums), 0, double_lanes.added(block, others))
+    double_lanes.store_doubles(machine.doubles(differences), 0, double_lanes.minus(block, others))
+    double_lanes.store_doubles(machine.doubles(products), 0, double_lanes.times(block, others))
 
 
 @part
 def rescale(values: Any, rows: Any, low: float, high: float, target: Any) -> None:
-    machine.store_doubles(target, 0, machine.rescaled(machine.gathered(values, rows, 0), low, high))
+    double_lanes.store_doubles(target, 0, double_lanes.rescaled(double_lanes.gathered(values, rows, 0), low, high))
 
 
 @part
 def clamp(values: Any, rows: Any, low: float, high: float, target: Any) -> None:
-    machine.store_doubles(target, 0, machine.clamped(machine.gathered(values, rows, 0), low, high))
+    double_lanes.store_doubles(target, 0, double_lanes.clamped(double_lanes.gathered(values, rows, 0), low, high))
 
 
 @part
 def take_greater(a: Any, b: Any, target: Any) -> None:
-    machine.store_singles(target, 0, machine.greater(machine.load_singles(a, 0), machine.load_singles(b, 0)))
+    single_lanes.store_singles(
+        target, 0, single_lanes.greater(single_lanes.load_singles(a, 0), single_lanes.load_singles(b, 0))
+    )
 
 
 @part
 def keep(words: Any, at: int, a: Any, target: Any) -> None:
-    machine.store_singles(target, 0, machine.only(machine.words(words), at, machine.load_singles(a, 0)))
+    single_lanes.store_singles(target, 0, single_lanes.only(machine.words(words), at, single_lanes.load_singles(a, 0)))
 
 
 @part
 def lower(a: Any, bound: np.float32, value: np.float32, target: Any) -> None:
-    machine.store_singles(target, 0, machine.lowered(machine.load_singles(a, 0), bound, value))
+    single_lanes.store_singles(target, 0, single_lanes.lowered(single_lanes.load_singles(a, 0), bound, value))
 
 
 @part
 def choose_shorts(bits: Any, a: Any, b: Any, target: Any) -> None:
-    machine.store_shorts(target, 0, machine.chosen_shorts(bits, machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+    short_lanes.store_shorts(
+        target, 0, short_lanes.chosen_shorts(bits, short_lanes.load_shorts(a, 0), short_lanes.load_shorts(b, 0))
+    )
 
 
 @part
 def add_shorts(a: Any, b: Any, target: Any) -> None:
-    machine.store_shorts(target, 0, machine.plus_shorts(machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+    short_lanes.store_shorts(
+        target, 0, short_lanes.plus_shorts(short_lanes.load_shorts(a, 0), short_lanes.load_shorts(b, 0))
+    )
 
 
 @part
 def multiply_shorts(a: Any, b: Any, target: Any) -> None:
-    machine.store_shorts(target, 0, machine.times_short(machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+    short_lanes.store_shorts(
+        target, 0, short_lanes.times_short(short_lanes.load_shorts(a, 0), short_lanes.load_shorts(b, 0))
+    )
 
 
 @part
 def take_lesser(a: Any, b: Any, target: Any) -> None:
-    machine.store_shorts(target, 0, machine.lesser_shorts(machine.load_shorts(a, 0), machine.load_shorts(b, 0)))
+    short_lanes.store_shorts(
+        target, 0, short_lanes.lesser_shorts(short_lanes.load_shorts(a, 0), short_lanes.load_shorts(b, 0))
+    )
 
 
 @part
 def fill(words: Any, at: int, a: Any, target: Any) -> None:
-    machine.store_shorts(target, 0, machine.filled(machine.words(words), at, machine.load_shorts(a, 0)))
+    short_lanes.store_shorts(target, 0, short_lanes.filled(machine.words(words), at, short_lanes.load_shorts(a, 0)))
 
 
 @part
 def drop(a: Any, value: np.uint16, target: Any) -> None:
-    machine.store_shorts(target, 0, machine.dropped(machine.load_shorts(a, 0), value))
+    short_lanes.store_shorts(target, 0, short_lanes.dropped(short_lanes.load_shorts(a, 0), value))
 
 
 @part
 def least_of(a: Any) -> Any:
-    return machine.least_short(machine.load_shorts(a, 0))
+    return short_lanes.least_short(short_lanes.load_shorts(a, 0))
 
 
 @part
 def lanes_at_most(a: Any, bound: np.uint16) -> Any:
-    return machine.at_most(machine.load_shorts(a, 0), bound)
+    return short_lanes.at_most(short_lanes.load_shorts(a, 0), bound)
 
 
 @part
 def reaching(a: Any, b: Any, c: Any, d: Any, bound: np.float32) -> Any:
-    first, second = machine.load_singles(a, 0), machine.load_singles(b, 0)
-    return machine.reaching(first, second, machine.load_singles(c, 0), machine.load_singles(d, 0), bound)
+    first, second = single_lanes.load_singles(a, 0), single_lanes.load_singles(b, 0)
+    return single_lanes.reaching(first, second, single_lanes.load_singles(c, 0), single_lanes.load_singles(d, 0), bound)
 
 
 @part
 def reaches(a: Any, bound: np.float32) -> Any:
-    return machine.reaches(machine.load_singles(a, 0), bound)
+    return single_lanes.reaches(single_lanes.load_singles(a, 0), bound)
 
 
 @part
 def greatest_of(a: Any) -> Any:
-    return machine.greatest(machine.load_singles(a, 0))
+    return single_lanes.greatest(single_lanes.load_singles(a, 0))
 
 
 @part

@@ -1,19 +1,22 @@
 """The vocabulary of a catalog: what is in it, with which defaults, coverage and values."""
 
 import copy
+import gc
 import math
 import pickle
+import weakref
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tenantrank.catalog import Catalog
-from tenantrank.catalog.fields import Observations
+from tenantrank.catalog.derive import _Membership
 from tenantrank.errors import CatalogError
 from tenantrank.policy.signature import BUILTIN_FIELDS, V1, V2, Field
 
-WORK_OUT = Observations._work_out
+LISTING = _Membership.listing
 
 RECORDS = [
     {"id": "a", "provider_id": "p", "model_family": "m", "price_in": 1, "bench_x": 0.5, "price_own": 2, "vip": True},
@@ -128,17 +131,29 @@ def test_values__refuse_names_of_another_sort_or_of_nothing():
 
 def test_coverage__of_facts_is_counted_when_it_is_asked_for(monkeypatch):
     counted = []
-    for derived in (True, False):
-        catalog = Catalog.from_records(RECORDS)
-        fields = catalog.fields
-        if derived:
-            monkeypatch.setattr(Observations, "_work_out", lambda *given: counted.append(given[1:]) or WORK_OUT(*given))
-        field = fields["region_us"]
-        assert (field.name, counted) == ("region_us", [])
-        assert [field.coverage, field.coverage] == [1 / 3, 1 / 3]
-        assert counted == ([("region_us", "Bool")] if derived else [])
-        monkeypatch.undo()
-        counted.clear()
+    monkeypatch.setattr(_Membership, "listing", lambda *given: counted.append(given[1]) or LISTING(*given))
+    field = Catalog.from_records(RECORDS).fields["region_us"]
+    assert (field.name, counted) == ("region_us", [])
+    assert [field.coverage, field.coverage] == [1 / 3, 1 / 3]
+    assert counted == [["us"], ["us"]]  # by geo and by regions, once
+
+
+def test_coverage__of_facts_keeps_no_catalog():
+    """Fields live as long as the policies that were admitted against them, and catalogs come and go."""
+    gc.collect()
+    gc.disable()
+    try:
+        names, count = [f"o{at}" for at in range(9000)], 9000
+        same = {"provider_id": ["p"] * count, "model_family": ["m"] * count}
+        catalog = Catalog.from_table(pa.table({"offer_id": names, **same, "bench_x": np.arange(float(count))}))
+        fields, held = catalog.fields, weakref.ref(catalog._observations)
+        before = pa.total_allocated_bytes()
+        del catalog
+        assert held() is None
+    finally:
+        gc.enable()
+    assert before - pa.total_allocated_bytes() > 8 * count
+    assert fields["region_us"].coverage == 0
 
 
 def test_fields__of_facts_are_fields_like_others():

@@ -26,6 +26,10 @@ Flags = npt.NDArray[np.int8]
 Numbers = npt.NDArray[np.float64]
 
 _FROM = "derived from "
+_READ = [
+    *("price_in", "price_out", "deprecation_date", "release_date", "status"),
+    *("trains_on_data", "zdr", "mode", "geo", "regions"),
+]
 
 TRUE, FALSE, UNKNOWN = np.int8(1), np.int8(0), np.int8(-1)
 
@@ -102,6 +106,7 @@ def derived_facts(table: pa.Table, judged_at: date | None) -> Iterator[Derived]:
     judged_at
         day by which ``deprecated`` and ``age_days`` are judged; without one both are unknown
     """
+    table = table.select(_READ)  # no fact keeps the other columns
     yield from _prices(table)
     yield from _dates(table, judged_at)
     for name, column, true, false, description in _LABELS:

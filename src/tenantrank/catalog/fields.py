@@ -67,12 +67,6 @@ class Observations:
             if field is None or field.sort != sort:
                 what = "no field" if field is None else f"a {field.sort} field"
                 raise CatalogError(f"{name!r} is {what} of this catalog, not a {sort} field")
-            values = self._kept(name, sort)
-        return values
-
-    def _kept(self, name: str, sort: Sort) -> Flags | Numbers:
-        values = self._cache.get((name, sort))
-        if values is None:
             values = self._cache[name, sort] = _read_only(self._work_out(name, sort))
         return values
 
@@ -121,10 +115,14 @@ class Observations:
         if fact.name == EXPECTED_COST:
             return Field(*described)
 
+        rows = self._table.num_rows
+
+        # Not by what is kept here, of which the field is a part: a catalog would be freed by the collector alone, and
+        # with all of its columns by nobody as long as a policy has its fields.
         def coverage() -> float | None:
-            values = self._kept(fact.name, fact.sort)
+            values = fact.values()
             known = np.count_nonzero(~np.isnan(values)) if fact.sort == "Num" else np.count_nonzero(values >= 0)
-            return _share(int(known), self._table.num_rows)
+            return _share(int(known), rows)
 
         field = CountedField(*described)
         field.count_by(coverage)
